@@ -1,0 +1,117 @@
+"""Runs workers side by side, one per core, and passes on what they report."""
+
+import os
+import pickle
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError
+from .training_task import Progress, TrainedReplica, TrainingTask
+
+
+def worker_count(n_replicas: int, maxcores: int | None) -> int:
+    """Return how many workers share the replicas: one per core this process may use."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(cores, maxcores or cores, n_replicas))
+
+
+def train_parallel(
+    task: TrainingTask,
+    x_export: np.ndarray,
+    folder: Path,
+    *,
+    skip: Collection[int] = (),
+    workers: int,
+    resume: bool,
+    checkpoint_interval: float = 60.0,
+    watch: Callable[[int, Progress], None],
+    warn: Callable[[str], None],
+) -> Iterator[tuple[TrainedReplica, np.ndarray, np.ndarray, np.ndarray]]:
+    """Train a task in ``workers`` processes; yields each replica with f (X, 14), alpha (F,), beta (F,) as it ends.
+
+    Replica i of the task goes to worker i modulo ``workers``, so the same request is shared in the same way and a
+    resumed run, which leaves out the replicas ``skip``, repeats the arithmetic of an uninterrupted one. ``folder`` keeps
+    checkpoints and the workers' logs.
+
+    Raises
+    ------
+    InputError
+        With the message of a worker that met a mistake of the user's, or the place of the log of one that crashed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    messages: queue.Queue = queue.Queue()
+    processes: list[subprocess.Popen] = []
+    with tempfile.TemporaryDirectory(prefix="nnpdf_lite_") as scratch:
+        try:
+            for i in range(workers):
+                share = np.arange(i, len(task.replicas), workers)
+                share = share[~np.isin(task.replicas[share], list(skip))]
+                if not len(share):
+                    continue
+                order = {
+                    "task": task.select(share),
+                    "x_export": x_export,
+                    "checkpoint": folder / f"worker_{i}.npz",
+                    "checkpoint_interval": checkpoint_interval,
+                    "resume": resume,
+                }
+                processes.append(_start(i, order, Path(scratch), folder, messages))
+            running = len(processes)
+            while running:
+                worker, message = messages.get()
+                kind = message[0]
+                if kind == "progress":
+                    watch(worker, message[1])
+                elif kind == "replica":
+                    yield message[1:]
+                elif kind == "warning":
+                    warn(message[1])
+                elif kind == "error":
+                    raise InputError(message[1])
+                elif kind == "done":
+                    running -= 1
+                else:  # crashed or killed
+                    log = folder / f"worker_{worker}.log"
+                    raise InputError(
+                        f"worker {worker} stopped unexpectedly (its log: {log}); what was finished is kept, "
+                        "continue with --resume"
+                    )
+        finally:
+            for process in processes:
+                process.kill()
+                process.wait()
+
+
+def _start(i: int, order: dict, scratch: Path, folder: Path, messages: queue.Queue) -> subprocess.Popen:
+    file = scratch / f"task_{i}.pickle"
+    file.write_bytes(pickle.dumps(order, protocol=pickle.HIGHEST_PROTOCOL))
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    environment["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parents[2]), environment.get("PYTHONPATH", "")])
+    with (folder / f"worker_{i}.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "nnpdf_lite.fit.worker", str(file)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env=environment,
+        )
+    threading.Thread(target=_listen, args=(i, process, messages), daemon=True).start()
+    return process
+
+
+def _listen(i: int, process: subprocess.Popen, messages: queue.Queue) -> None:
+    while True:
+        try:
+            message = pickle.load(process.stdout)
+        except (EOFError, pickle.UnpicklingError):
+            message = ("ended",)
+        messages.put((i, message))
+        if message[0] in ("done", "ended"):
+            return

@@ -1,0 +1,76 @@
+"""A worker process: trains its share of the replicas on one thread and reports through its standard output.
+
+Started as ``python -m nnpdf_lite.fit.worker TASK``; messages are pickled one after another. One thread per worker and
+one worker per core beats threads inside TensorFlow, whose operations here are too small to share.
+"""
+
+import os
+import pickle
+import sys
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from ..errors import InputError
+
+
+def main(task_file: Path) -> None:
+    """Train the task pickled in ``task_file``: a dict with ``task``, ``x_export`` (X,) and ``checkpoint`` (path)."""
+    channel = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever libraries print goes to the log, not into the messages
+    try:
+        _train(pickle.loads(task_file.read_bytes()), channel)
+    except InputError as error:
+        _send(channel, ("error", str(error)))
+    except Exception:
+        import traceback
+
+        _send(channel, ("crash", traceback.format_exc()))
+        raise
+
+
+def _send(channel: BinaryIO, message: Any) -> None:
+    pickle.dump(message, channel, protocol=pickle.HIGHEST_PROTOCOL)
+    channel.flush()
+
+
+def _train(order: dict, channel: BinaryIO) -> None:
+    import numpy as np
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+
+    from .checkpoint import Checkpoint, load_checkpoint
+    from .training import Trainer
+
+    task = order["task"]
+    trainer = Trainer(task)
+    saved, warning = load_checkpoint(order["checkpoint"]) if order["resume"] else (None, "")
+    if warning:
+        _send(channel, ("warning", warning))
+    state = _merge(trainer, saved, task.replicas)
+    save = Checkpoint(order["checkpoint"], order["checkpoint_interval"])
+    for replica in trainer.train(state, lambda progress: _send(channel, ("progress", progress)), save):
+        f = trainer.model(replica.parameters[None], order["x_export"])[0]
+        alpha, beta = (values[0] for values in trainer.model.exponents(np.asarray(replica.parameters)[None]))
+        _send(channel, ("replica", replica, f, alpha, beta))
+    _send(channel, ("done",))
+
+
+def _merge(trainer: Any, saved: dict | None, replicas: Any) -> dict:
+    """Take the replicas a checkpoint holds from it and start the others."""
+    import numpy as np
+
+    fresh = trainer.initial_state(replicas)
+    if saved is None or set(saved) != set(fresh) or any(saved[k].shape[1:] != fresh[k].shape[1:] for k in fresh):
+        return fresh
+    for i, replica in enumerate(replicas):
+        for j in np.flatnonzero(saved["replica"] == replica):
+            for key, values in fresh.items():
+                values[i] = saved[key][j]
+    return fresh
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    main(Path(sys.argv[1]))

@@ -1,0 +1,192 @@
+"""From a runcard to a fit folder: build the problem, train, and write every replica as soon as it is done."""
+
+import time
+from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ..errors import InputError
+from ..fit.parallel import train_parallel, worker_count
+from ..fit.preparation import prepare, replica_data, replica_masks, split_chi2
+from ..fit.problem import Problem, build_problem
+from ..fit.training_task import Progress, TrainedReplica, TrainingTask
+from ..pdf.parametrisation import FIT_BASES
+from ..runcard import Runcard
+from ..theory import predict
+from .ensemble import ReplicaRecord, arc_lengths, export_xgrid, integrability_numbers
+from .fit_folder import FitFolder, create_folder, write_replica
+
+
+class Watcher:
+    """What a run tells whoever watches; this one is silent."""
+
+    def note(self, text: str) -> None:
+        """Say something once."""
+
+    def warn(self, text: str) -> None:
+        """Say that something is not as it should be."""
+
+    def start(self, n_replicas: int, epochs: int) -> None:
+        """Training starts."""
+
+    def update(self, worker: int, progress: Progress) -> None:
+        """A block of epochs of one worker's batch is done."""
+
+    def finished(self, record: ReplicaRecord) -> None:
+        """A replica is on disk."""
+
+    def stop(self) -> None:
+        """Training is over, by success or otherwise."""
+
+
+def run_fit(
+    card: Runcard,
+    output: Path,
+    replicas: Sequence[int] | None = None,
+    *,
+    resume: bool = False,
+    checkpoint_interval: float = 60.0,
+    watcher: Watcher | None = None,
+) -> FitFolder:
+    """Fit replicas of a runcard into the folder ``output``.
+
+    Parameters
+    ----------
+    card : Runcard
+    output : Path
+        New, or a folder of the same runcard: replicas are added to it.
+    replicas : sequence of int, optional
+        Replica numbers; by default 1 to ``card.replicas``.
+    resume : bool
+        Keep replicas already there and continue from checkpoints; without it, replicas already there are an error.
+    checkpoint_interval : float
+        Seconds between checkpoints.
+    watcher : Watcher, optional
+        Told how the fit proceeds.
+
+    Raises
+    ------
+    InputError
+        For any mistake in the runcard, the data, the theory or the folder.
+    """
+    watcher = watcher or Watcher()
+    numbers = list(replicas) if replicas is not None else list(range(1, card.replicas + 1))
+    started = time.monotonic()
+    problem = build_problem(card)
+    folder = create_folder(output, card)
+    present = sorted(set(folder.finished()) & set(numbers))
+    if present and not resume:
+        raise InputError(
+            f"{output}: replica {present[0]} is there already ({len(present)} of {len(numbers)} wanted); "
+            "use --resume to keep them and fit the others, or choose another --output"
+        )
+    missing = [n for n in numbers if n not in present]
+    if not missing:
+        watcher.note(f"all {len(numbers)} replicas are there already")
+        return folder
+    # Shared among workers as the whole request is, so that a resumed run finds its checkpoints.
+    workers = worker_count(len(numbers), card.maxcores)
+    task = prepare(problem, card, numbers)
+    loaded = time.monotonic() - started
+    watcher.note(
+        f"{problem.n_data} points, {len(missing)} replicas, {workers} worker(s); data and theory loaded in {loaded:.1f} s"
+    )
+    watcher.start(len(missing), card.parameters.epochs)
+    x = export_xgrid()
+    nodes = task.operator.x[: task.operator.n_fk]
+    try:
+        for trained, f, alpha, beta in train_parallel(
+            task,
+            np.concatenate([x, nodes]),
+            folder.training_path,
+            skip=present,
+            workers=workers,
+            resume=resume,
+            checkpoint_interval=checkpoint_interval,
+            watch=watcher.update,
+            warn=watcher.warn,
+        ):
+            timing = {"loading": loaded, "training": time.monotonic() - started - loaded}
+            record = _write(folder, problem, task, trained, (x, f), alpha, beta, timing)
+            watcher.finished(record)
+    finally:
+        watcher.stop()
+    return folder
+
+
+def _write(
+    folder: FitFolder,
+    problem: Problem,
+    task: TrainingTask,
+    trained: TrainedReplica,
+    grid: tuple[np.ndarray, np.ndarray],
+    alpha: np.ndarray,
+    beta: np.ndarray,
+    timing: dict,
+) -> ReplicaRecord:
+    """Judge a trained replica in double precision and write it."""
+    x, values = grid
+    f, on_nodes = values[: len(x)], values[len(x) :]
+    card = task.card
+    nodes = task.operator.x[: task.operator.n_fk]
+    prediction = predict(problem.theories, _from_nodes(nodes, on_nodes))[0]
+    data = replica_data(problem, card, [trained.replica])[0]
+    mask = replica_masks(problem, card, [trained.replica])[0]
+    training, validation, chi2 = split_chi2(problem, card, prediction, data, mask)
+    names = FIT_BASES[card.fitting.fitbasis].flavours
+    record = ReplicaRecord(
+        replica=trained.replica,
+        best_epoch=trained.best_epoch,
+        stop_epoch=trained.stop_epoch,
+        training=training,
+        validation=validation,
+        chi2=chi2,
+        passed_positivity=trained.passed_positivity,
+        arc_lengths=tuple(arc_lengths(x, f[None])[0].tolist()),
+        integrability=tuple(integrability_numbers(x, f[None])[0].tolist()),
+        preprocessing=tuple(
+            {"fl": name, "smallx": float(a), "largex": float(b)} for name, a, b in zip(names, alpha, beta)
+        ),
+        attempts=trained.attempts,
+        history=trained.history,
+    )
+    files = {}
+    if card.fitting.savepseudodata:
+        files["pseudodata.csv"] = _pseudodata_table(problem, data, mask, card).to_csv(index=False)
+    write_replica(folder, record, x, f, problem.card.q0, {"timing": timing, "version": _versions()}, files)
+    return record
+
+
+def _from_nodes(nodes: np.ndarray, f: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Return f(x) for the FK nodes, where it is known exactly, and x = 1, where it vanishes."""
+
+    def values(x: np.ndarray) -> np.ndarray:
+        out = np.zeros((1, len(x), f.shape[1]))
+        inside = x < 1
+        positions = np.abs(np.log(nodes[None, :] / x[inside, None])).argmin(axis=1)
+        out[0, inside] = f[positions]
+        return out
+
+    return values
+
+
+def _pseudodata_table(problem: Problem, data: np.ndarray, mask: np.ndarray, card: Runcard) -> pd.DataFrame:
+    names = [(d.name, int(i)) for d in problem.datasets for i in d.kept]
+    table = pd.DataFrame(names, columns=["dataset", "index"])
+    table["data"], table["pseudodata"] = problem.central, data
+    if not card.diagonal_basis:  # in the diagonal basis no single point trains or validates
+        table["trains"] = mask
+    return table
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in ("nnpdf_lite", "tensorflow", "numpy", "pineappl", "hoppet"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed as a package"
+    return found

@@ -1,0 +1,114 @@
+"""What a runcard may choose from: names, their options and their defaults, as tables."""
+
+from types import MappingProxyType
+
+#: Flavours of each fitting basis, in the order in which the PDF model returns them.
+FITBASES = MappingProxyType(
+    {
+        "EVOL": ("sng", "g", "v", "v3", "v8", "t3", "t8", "t15"),
+        "CCBAR_ASYMM": ("sng", "g", "v", "v3", "v8", "t3", "t8", "t15", "v15"),
+        "FLAVOUR": ("u", "ubar", "d", "dbar", "s", "sbar", "c", "g"),
+    }
+)
+
+#: Other spellings of a flavour found in published runcards.
+FLAVOUR_ALIASES = MappingProxyType(
+    {"sigma": "sng", "singlet": "sng", "gluon": "g"}
+    | {name.upper(): name for name in ("v", "v3", "v8", "v15")}
+    | {name.upper(): name for name in ("t3", "t8", "t15")}
+)
+
+#: What to write instead of a basis or a flavour of older runcards.
+FITBASIS_HINTS = MappingProxyType({"NN31IC": " Write EVOL, with t15 = sng - 4 cp in place of cp."})
+FLAVOUR_HINTS = MappingProxyType({"cp": " In EVOL, t15 = sng - 4 cp takes its place."})
+
+FLAVOURS = tuple(dict.fromkeys(flavour for basis in FITBASES.values() for flavour in basis))
+
+# v15 takes the ranges of v: the two coincide when charm equals anticharm.
+_EVOLUTION_RANGES = {
+    "sng": ((1.089, 1.119), (1.475, 3.119)),
+    "g": ((0.7504, 1.098), (2.814, 5.669)),
+    "v": ((0.479, 0.7384), (1.549, 3.532)),
+    "v3": ((0.1073, 0.4397), (1.733, 3.458)),
+    "v8": ((0.5507, 0.7837), (1.516, 3.356)),
+    "t3": ((-0.4506, 0.9305), (1.745, 3.424)),
+    "t8": ((0.5877, 0.8687), (1.522, 3.515)),
+    "t15": ((1.089, 1.141), (1.492, 3.222)),
+    "v15": ((0.479, 0.7384), (1.549, 3.532)),
+}
+
+#: Default ranges (smallx, largex) of the preprocessing exponents: those of NNPDF4.0's baseline fit. A basis that is
+#: not listed has none, and the runcard must give them.
+PREPROCESSING = MappingProxyType(
+    {basis: {flavour: _EVOLUTION_RANGES[flavour] for flavour in FITBASES[basis]} for basis in ("EVOL", "CCBAR_ASYMM")}
+)
+
+#: Activations Keras knows by name that act on each node alone, then the three that n3fit adds.
+ACTIVATIONS = (
+    "tanh", "linear", "sigmoid", "relu", "elu", "selu", "celu", "gelu", "silu", "swish", "mish", "softplus", "softsign",
+    "exponential", "leaky_relu", "relu6", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh", "log_sigmoid",
+    "squareplus", "tanh_shrink", "square", "square_singlet", "modified_tanh",
+)  # fmt: skip
+
+#: Initialisers Keras knows by name that give different weights to different nodes.
+INITIALIZERS = (
+    "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "lecun_normal", "lecun_uniform", "random_normal",
+    "random_uniform", "truncated_normal", "variance_scaling", "orthogonal",
+)  # fmt: skip
+
+_ADAPTIVE = {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7}
+
+#: Options of each optimiser with their defaults: NNPDF4.0's for Nadam, n3fit's (then Keras') for the others.
+OPTIMIZERS = MappingProxyType(
+    {
+        "Nadam": {"learning_rate": 2.621e-3, "clipnorm": 6.073e-6, **_ADAPTIVE},
+        "Adam": {"learning_rate": 0.01, "clipnorm": 1.0, **_ADAPTIVE, "amsgrad": False},
+        "Amsgrad": {"learning_rate": 0.01, "clipnorm": 1.0, **_ADAPTIVE, "amsgrad": True},
+        "Adamax": {"learning_rate": 0.001, "clipnorm": 1.0, **_ADAPTIVE},
+        "Adadelta": {"learning_rate": 1.0, "clipnorm": 1.0, "rho": 0.95, "epsilon": 1e-7},
+        "Adagrad": {"learning_rate": 0.001, "clipnorm": 1.0, "initial_accumulator_value": 0.1, "epsilon": 1e-7},
+        "RMSprop": {
+            "learning_rate": 0.01, "clipnorm": 1.0, "rho": 0.9, "momentum": 0.0, "epsilon": 1e-7, "centered": False
+        },
+        "SGD": {"learning_rate": 0.01, "clipnorm": 1.0, "momentum": 0.0, "nesterov": False},
+    }
+)  # fmt: skip
+
+#: n3fit's keys that change the result and are not supported yet: reported, never ignored. Keys are dotted paths.
+UNSUPPORTED = MappingProxyType(
+    {
+        "hyperscan_config": "scans of hyperparameters",
+        "kfold": "scans of hyperparameters",
+        "trial_specs": "models drawn from a scan of hyperparameters",
+        "closuretest": "closure tests",
+        "inconsistent_data_settings": "closure tests with inconsistent data",
+        "theorycovmatconfig": "theory covariance matrices",
+        "fiatlux": "QED fits with a photon PDF",
+        "positivity_bound": "polarised fits",
+        "load": "starting from the weights of another fit",
+        "load_weights_from_fit": "starting from the weights of another fit",
+        "resample_negative_pseudodata": "resampling of negative pseudo-data",
+        "separate_multiplicative": "separate sampling of multiplicative uncertainties",
+        "filter_rules": "replacing the built-in cuts (add to them with 'added_filter_rules')",
+        "drop_internal_rules": "dropping built-in cuts",
+        "default_filter_rules": "choosing among recorded sets of cuts",
+        "default_filter_settings": "choosing among recorded sets of cuts",
+        "filter_defaults": "a second place for cuts (write q2min and w2min in 'datacuts')",
+        "datacuts.cuts_intersection_spec": "cuts that depend on other theories",
+        "datacuts.unpolarized_bc": "polarised fits",
+        "datacuts.t0theoryid": "t0 predictions from another theory",
+        "dataset_inputs.sys": "the old numbering of systematic uncertainties (name a 'variant')",
+        "parameters.stopping_delta": "a minimal improvement of the validation loss",
+    }
+)
+
+#: Keys that have another name or place today.
+MOVED = MappingProxyType(
+    {
+        "parameters.interpolation_points": "parameters.feature_scaling_points",
+        "parameters.pos_initial": "parameters.positivity.initial",
+        "parameters.pos_multiplier": "parameters.positivity.multiplier",
+        "fitting.epochs": "parameters.epochs",
+    }
+    | {f"fitting.{key}": key for key in ("trvlseed", "nnseed", "mcseed", "save", "genrep", "parameters")}
+)

@@ -1,0 +1,58 @@
+"""Defaults that depend on other keys, filled in before the schema checks a card."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from .choices import FITBASES, OPTIMIZERS, PREPROCESSING, UNSUPPORTED
+
+
+def default_basis(fitbasis: str, scaled: bool) -> list[dict[str, Any]]:
+    """Return the default `fitting.basis` of ``fitbasis``, without large-x exponents when x is ``scaled``."""
+    return [
+        {"fl": flavour, "trainable": False, "smallx": smallx} | ({} if scaled else {"largex": largex})
+        for flavour, (smallx, largex) in PREPROCESSING[fitbasis].items()
+    ]
+
+
+def complete(card: Any) -> Any:
+    """Return a copy of the mapping ``card`` with the defaults that depend on other keys.
+
+    Keys without a value count as absent, and so do n3fit's unsupported blocks where they are switched off.
+    """
+    if not isinstance(card, Mapping):
+        return card
+    card = {key: value for key, value in card.items() if value is not None and not _switched_off(key, value)}
+    parameters, fitting = card.get("parameters", {}), card.get("fitting", {})
+    if not isinstance(parameters, Mapping) or not isinstance(fitting, Mapping):
+        return card
+    fitbasis = fitting.get("fitbasis", "EVOL")
+    if not isinstance(fitbasis, str) or fitbasis not in FITBASES:
+        return card
+    parameters, fitting = dict(parameters), dict(fitting)
+    if "nodes_per_layer" not in parameters:
+        parameters["nodes_per_layer"] = [25, 20, len(FITBASES[fitbasis])]
+    layers = parameters["nodes_per_layer"]
+    if "activation_per_layer" not in parameters and isinstance(layers, (list, tuple)) and layers:
+        parameters["activation_per_layer"] = ["tanh"] * (len(layers) - 1) + ["linear"]
+    if "basis" not in fitting and fitbasis in PREPROCESSING:
+        fitting["basis"] = default_basis(fitbasis, scaled=parameters.get("feature_scaling_points") is not None)
+    return card | {"parameters": parameters, "fitting": fitting}
+
+
+def complete_optimizer(options: Any) -> Any:
+    """Return ``options`` with the defaults of the optimiser they name; AMSGrad becomes Adam with its flag."""
+    if not isinstance(options, Mapping):
+        return options
+    name = options.get("optimizer_name", "Nadam")
+    if not isinstance(name, str) or name not in OPTIMIZERS:
+        return options
+    filled = {"optimizer_name": name, **OPTIMIZERS[name], **options}
+    if name == "Amsgrad":
+        filled["optimizer_name"] = "Adam"
+    return filled
+
+
+def _switched_off(key: object, value: object) -> bool:
+    if not isinstance(key, str) or key not in UNSUPPORTED:
+        return False
+    return value is False or (key == "closuretest" and isinstance(value, Mapping) and value.get("fakedata") is False)

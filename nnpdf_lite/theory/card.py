@@ -1,0 +1,108 @@
+"""Theory cards: which theory is meant, where its tables lie, with which parameters they were made."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..errors import InputError, nearest
+from ..paths import search_path
+
+#: What evolution and predictions need from a card, with its unit.
+REQUIRED = {
+    "PTO": "perturbative order, 0 (LO) to 3 (N3LO)",
+    "Q0": "parametrisation scale in GeV",
+    "alphas": "strong coupling at Qref",
+    "Qref": "scale of alphas in GeV",
+    "mc": "charm mass in GeV",
+    "mb": "bottom mass in GeV",
+    "mt": "top mass in GeV",
+}
+
+
+@dataclass(frozen=True)
+class TheoryCard:
+    """A theory on disk.
+
+    Attributes
+    ----------
+    name : str
+        As asked for in the runcard (``theoryid``).
+    folder : pathlib.Path
+        Holds ``fastkernel/``, ``cfactor/`` and ``theory.yaml``.
+    parameters : Mapping
+        The card: orders, masses and couplings under NNPDF's names, GeV throughout.
+    """
+
+    name: str
+    folder: Path
+    parameters: Mapping[str, Any]
+
+    @property
+    def q0(self) -> float:
+        """Parametrisation scale in GeV."""
+        return float(self.parameters["Q0"])
+
+    def table_path(self, table: str) -> Path:
+        """Return the path of an FK table, or raise InputError naming the nearest one that exists."""
+        path = self.folder / "fastkernel" / f"{table}.pineappl.lz4"
+        if not path.is_file():
+            existing = [p.name.removesuffix(".pineappl.lz4") for p in path.parent.glob("*.pineappl.lz4")]
+            raise InputError(f"theory '{self.name}' has no FK table '{table}' ({path}).{nearest(table, existing)}")
+        return path
+
+
+def load_theory(theoryid: int | str) -> TheoryCard:
+    """Find theory ``theoryid`` and read its card.
+
+    ``theoryid`` names a folder ``theory_grids/<theoryid>`` or ``theory_grids/theory_<theoryid>``; a path works too.
+
+    Raises
+    ------
+    InputError
+        If no such theory is found, or its card is missing, unreadable or incomplete.
+    """
+    roots = search_path("theory_grids")
+    candidates = [folder / name for folder in roots for name in (str(theoryid), f"theory_{theoryid}")]
+    candidates.append(Path(str(theoryid)).expanduser())
+    folder = next((c for c in candidates if (c / "fastkernel").is_dir()), None)
+    if folder is None:
+        known = sorted(p.parent.name for root in roots for p in root.glob("*/fastkernel"))
+        raise InputError(
+            f"theory.theoryid: no theory '{theoryid}' in {', '.join(map(str, roots))}; there: {', '.join(known) or 'none'}."
+            f"{nearest(theoryid, known)}"
+        )
+    return TheoryCard(str(theoryid), folder, _read_card(theoryid, folder))
+
+
+def _read_card(theoryid: int | str, folder: Path) -> Mapping[str, Any]:
+    path = folder / "theory.yaml"
+    if path.is_file():
+        source = str(path)
+        try:
+            parameters = yaml.safe_load(path.read_text())
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise InputError(f"{path}: cannot be read as a theory card ({error})") from None
+    else:
+        parameters, source = _card_from_nnpdf_data(theoryid), f"nnpdf-data's card {theoryid}"
+        if parameters is None:
+            raise InputError(f"{path}: missing; a theory folder holds theory.yaml beside fastkernel/")
+    if not isinstance(parameters, dict):
+        raise InputError(f"{source}: expected a mapping of parameters, got {type(parameters).__name__}")
+    for key, meaning in REQUIRED.items():
+        value = parameters.get(key)
+        if not isinstance(value, (int, float)) or isinstance(value, bool):
+            raise InputError(f"{source}: {key} = {value!r}; expected a number ({meaning})")
+    return parameters
+
+
+def _card_from_nnpdf_data(theoryid: int | str) -> dict | None:
+    """Official theory folders carry no card; the nnpdf-data package, when installed, does."""
+    try:
+        from nnpdf_data import THEORY_CARDS_PATH as cards
+    except ImportError:
+        return None
+    path = Path(cards) / f"{str(theoryid).replace('_', '').removeprefix('theory')}.yaml"
+    return yaml.safe_load(path.read_text()) if path.is_file() else None
