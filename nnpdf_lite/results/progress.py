@@ -26,11 +26,11 @@ class TerminalWatcher(Watcher):
 
     def note(self, text: str) -> None:
         """Print a line."""
-        self.console.print(text, highlight=False)
+        self.console.print(text, highlight=False, soft_wrap=True)
 
     def warn(self, text: str) -> None:
         """Print a warning."""
-        self.console.print(f"warning: {text}", style="yellow", highlight=False)
+        self.console.print(f"warning: {text}", style="yellow", highlight=False, soft_wrap=True)
 
     def start(self, n_replicas: int, epochs: int) -> None:
         """Open the bar."""
