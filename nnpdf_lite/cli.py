@@ -1,15 +1,15 @@
-"""The command line: one thin function per verb. Results go to standard output, progress and errors to standard error."""
+"""The command line: one thin function per verb. Results go to standard output, the rest to standard error."""
 
 import argparse
 import json
 import os
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import InputError
+from .usage import UsageParser, replica_numbers, seconds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,90 +25,100 @@ EXAMPLES = """examples:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0, or 2 after a mistake in the input, or 130 when interrupted."""
-    options = _parser().parse_args(arguments)
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not arguments:
+        _parser().print_help(sys.stderr)
+        return 2
     try:
+        options = _parser().parse(arguments)
         options.verb(options)
         sys.stdout.flush()
         return 0
-    except InputError as error:
-        if options.debug:
-            raise
-        print(f"error: {error}", file=sys.stderr)
-        return 2
     except BrokenPipeError:  # the reader of our output has gone, as in `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _abandon_output()
         return 0
     except KeyboardInterrupt:
-        print("interrupted; finished replicas and checkpoints are kept, continue with --resume", file=sys.stderr)
+        print("interrupted; what is finished is kept, and a fit goes on with --resume", file=sys.stderr)
         return 130
-    except OSError as error:
-        if options.debug:
+    except (InputError, OSError, MemoryError) as error:
+        if "--debug" in arguments:
             raise
-        print(f"error: {error.filename or 'input/output'}: {error.strerror or error}", file=sys.stderr)
+        print(f"error: {_message(error)}", file=sys.stderr)
         return 2
 
 
-def _parser() -> argparse.ArgumentParser:
+def _message(error: Exception) -> str:
+    if isinstance(error, InputError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return f"not enough memory ({error})" if str(error) else "not enough memory"
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _abandon_output()
+    return f"{error.filename or 'input or output'}: {error.strerror or error}"
+
+
+def _abandon_output() -> None:
+    """Keep the interpreter from writing, at its end, what could not be written now."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _parser() -> UsageParser:
     from . import __version__
 
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--debug", action="store_true", help="show tracebacks of errors")
-    tables = argparse.ArgumentParser(add_help=False)
+    common = UsageParser(add_help=False)
+    # Suppressed, so that a verb does not reset what stands before it.
+    common.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show tracebacks of errors")
+    tables = UsageParser(add_help=False)
     tables.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    fitting = argparse.ArgumentParser(add_help=False)
-    fitting.add_argument("runcard", help="runcard file, or the name of a shipped one (dis_nnlo, dis_nnlo_quick)")
-    fitting.add_argument("--replicas", type=_replicas, metavar="1-100", help="replica numbers, such as 1-50 or 1-10,17")
-    fitting.add_argument("--output", metavar="DIR", help="fit folder; by default the runcard's name, here")
-    fitting.add_argument("--resume", action="store_true", help="go on with a fit that was interrupted")
-    fitting.add_argument(
-        "--checkpoint", type=float, default=60.0, metavar="SECONDS", help="seconds between checkpoints (default 60)"
+    card = UsageParser(add_help=False)
+    card.add_argument(
+        "runcard", metavar="RUNCARD", help="runcard file, or the name of a shipped one (dis_nnlo, dis_nnlo_quick)"
     )
+    fitting = UsageParser(add_help=False)
+    fitting.add_argument(
+        "--replicas", type=replica_numbers, metavar="1-100", help="replica numbers, such as 1-50 or 1-10,17"
+    )
+    fitting.add_argument("--output", metavar="DIR", help="fit folder; by default the runcard's name, here")
+    fitting.add_argument("--resume", action="store_true", help="go on with a fit that was interrupted, or add replicas")
+    fitting.add_argument(
+        "--checkpoint", type=seconds, default=60.0, metavar="SECONDS", help="seconds between checkpoints (default 60)"
+    )
+    folder = UsageParser(add_help=False)
+    folder.add_argument("fit", metavar="FIT", help="fit folder")
 
-    parser = argparse.ArgumentParser(
+    parser = UsageParser(
         prog="nnpdf-lite",
         description="Parton distribution functions from data, with tested uncertainties.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         parents=[common],
     )
-    parser.add_argument("--version", action="version", version=f"nnpdf-lite {__version__}")
+    parser.add_argument("--version", action="version", version=f"nnpdf-lite {__version__}", help="show the version")
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    def verb(name: str, function, summary: str, parents=(), example: str = "") -> argparse.ArgumentParser:
+    def verb(name: str, function, summary: str, example: str, parents=()) -> argparse.ArgumentParser:
         added = verbs.add_parser(
-            name, help=summary, description=summary, parents=[common, *parents],
-            epilog=f"example: nnpdf-lite {example}" if example else None,
+            name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.", parents=[*parents, common],
+            epilog=f"example: nnpdf-lite {example}",
         )  # fmt: skip
         added.set_defaults(verb=function)
+        parser.verbs[name] = added
         return added
 
-    verb("run", run, "fit, postfit, evolve and summarise", [fitting, tables], "run dis_nnlo_quick")
-    verb("fit", fit, "fit replicas", [fitting, tables], "fit dis_nnlo --replicas 1-50 --output mine")
-    added = verb("validate", validate, "check a runcard, its data and its theory", [tables], "validate my.yml")
-    added.add_argument("runcard")
-    added = verb("data", data, "what is in the fit: sets, points, uncertainties, FK tables", [tables], "data dis_nnlo")
-    added.add_argument("runcard")
-    added = verb("chi2", chi2, "chi2 of a fit or a PDF set", [tables], "chi2 dis_nnlo --pdf NNPDFLITE_dis_nnlo")
+    verb("run", run, "fit, postfit, evolve and summarise", "run dis_nnlo_quick", [card, fitting, tables])
+    verb("fit", fit, "fit replicas", "fit dis_nnlo --replicas 1-50 --output mine", [card, fitting, tables])
+    verb("validate", validate, "check a runcard, its data and its theory", "validate my.yml", [card, tables])
+    verb("data", data, "what is in the fit: sets, points, uncertainties, FK tables", "data dis_nnlo", [card, tables])
+    added = verb("chi2", chi2, "chi2 of a fit or a PDF set", "chi2 dis_nnlo --pdf NNPDFLITE_dis_nnlo", [tables])
     added.add_argument("what", metavar="RUNCARD|FIT", help="a runcard (with --pdf), or a fit folder")
     added.add_argument("--pdf", metavar="SET[/member]", help="LHAPDF set, by name or folder")
-    added = verb("postfit", postfit, "select the good replicas of a fit", [tables], "postfit dis_nnlo_quick")
-    added.add_argument("fit", metavar="FIT", help="fit folder")
-    added = verb("evolve", evolve, "evolve a fit and write its LHAPDF set", [], "evolve dis_nnlo_quick")
-    added.add_argument("fit", metavar="FIT", help="fit folder")
+    verb("postfit", postfit, "select the good replicas of a fit", "postfit dis_nnlo_quick", [folder, tables])
+    added = verb("evolve", evolve, "evolve a fit and write its LHAPDF set", "evolve dis_nnlo_quick", [folder])
     added.add_argument("--output", metavar="DIR", help="folder of the set; by default FIT/postfit/FIT")
-    verb("schema", schema, "print the JSON schema of runcards", [], "schema > runcard.schema.json")
+    verb("schema", schema, "print the JSON schema of runcards", "schema > runcard.schema.json")
     return parser
-
-
-def _replicas(text: str) -> list[int]:
-    """Read ``1-50,60`` as replica numbers."""
-    numbers: list[int] = []
-    for part in text.split(","):
-        match = re.fullmatch(r"\s*(\d{1,6})(?:-(\d{1,6}))?\s*", part)
-        if not match or int(match[2] or match[1]) < int(match[1]):
-            raise argparse.ArgumentTypeError(f"{text!r}: expected replica numbers such as 1-50 or 1-10,17")
-        numbers += range(int(match[1]), int(match[2] or match[1]) + 1)
-    return sorted(set(numbers))
 
 
 def run(options: argparse.Namespace) -> None:
@@ -116,22 +126,22 @@ def run(options: argparse.Namespace) -> None:
     from .results.summary import write_summary
 
     done = _fit(options)
-    _note("postfit: ", done)
     done.postfit()
-    print("evolving", len(done.ensemble), "replicas", file=sys.stderr)
+    print(f"postfit: {_kept(done)}; evolving", file=sys.stderr)
     path = done.to_lhapdf(overwrite=True)
-    files = write_summary(done)
-    _print_table(done.chi2(), options.json)
-    if not options.json:
-        print(f"\n{len(done.ensemble)} replicas kept of {len(done.all_replicas)}")
-        print(f"LHAPDF set  {path}")
-        for file in files:
-            print(f"{file.suffix[1:]:11s} {file}")
+    table, picture, page = write_summary(done)
+    _show(done.chi2(), options, group="level")
+    # The table is the result that programs read; where the files are then goes with the messages.
+    print(
+        f"\n{_kept(done)}\n"
+        f"LHAPDF set   {path}\nchi2         {table}\npicture      {picture}\nsummary      {page}",
+        file=sys.stderr if options.json else sys.stdout,
+    )
 
 
 def fit(options: argparse.Namespace) -> None:
     """Fit replicas and tabulate them."""
-    _print_table(_fit(options).replicas(), options.json)
+    _show(_fit(options).replicas(), options, dispensable=["stop_epoch"])
 
 
 def _fit(options: argparse.Namespace) -> "Fit":
@@ -153,11 +163,11 @@ def _fit(options: argparse.Namespace) -> "Fit":
     return load_fit(folder.path)
 
 
-def _note(prefix: str, done: "Fit") -> None:
+def _kept(done: "Fit") -> str:
     failed = done.selection.table()
-    failed = failed[failed["failed"] > 0]
-    dropped = ", ".join(f"{row.veto} {row.failed}" for row in failed.itertuples()) or "no veto"
-    print(f"{prefix}{int(done.selection.kept.sum())} of {len(done.all_replicas)} kept ({dropped})", file=sys.stderr)
+    dropped = ", ".join(f"{row.veto} {row.failed}" for row in failed[failed["failed"] > 0].itertuples())
+    kept = f"{int(done.selection.kept.sum())} of {len(done.all_replicas)} replicas kept"
+    return f"{kept} (failed: {dropped})" if dropped else kept
 
 
 def validate(options: argparse.Namespace) -> None:
@@ -180,7 +190,8 @@ def validate(options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps(report))
     else:
-        print(f"{options.runcard}: valid; {report['datasets']} sets, {report['ndata']} points, theory {report['theory']}")
+        contents = f"{report['datasets']} sets, {report['ndata']} points, theory {report['theory']}"
+        print(f"{options.runcard}: valid; {contents}")
 
 
 def data(options: argparse.Namespace) -> None:
@@ -188,31 +199,37 @@ def data(options: argparse.Namespace) -> None:
     from .runcard import load_runcard
 
     card = load_runcard(options.runcard)
-    from .results.contents import contents_table
+    from .results.contents import DISPENSABLE, contents_table, total
 
-    _print_table(contents_table(card), options.json)
+    table = contents_table(card)
+    _show(table, options, group="kind", dispensable=DISPENSABLE)
+    if not options.json:
+        print(f"\n{total(table)}")
 
 
 def chi2(options: argparse.Namespace) -> None:
     """Tabulate the chi2 of a fit's mean, or of a PDF set on a runcard's or a fit's data."""
+    is_fit = (Path(options.what) / "filter.yml").is_file()
+    if not is_fit and options.pdf is None:
+        from .runcard import find_runcard
+
+        if find_runcard(options.what).is_dir():
+            raise InputError(f"{options.what}: not a fit folder (it holds no filter.yml)")
+        raise InputError(f"chi2 {options.what}: name a PDF set with --pdf SET[/member], or give a fit folder")
     from .runcard import load_runcard
 
-    is_fit = Path(options.what).is_dir()
-    if not is_fit and options.pdf is None:
-        raise InputError(f"chi2 {options.what}: name a PDF set with --pdf SET[/member], or give a fit folder")
-    card = None if is_fit else load_runcard(options.what)
+    card = load_runcard(Path(options.what) / "filter.yml" if is_fit else options.what)
     from .fit.problem import build_problem, set_predictions
     from .results.chi2 import chi2_table
     from .results.fit import load_fit
 
-    if is_fit and options.pdf is None:
-        _print_table(load_fit(options.what).chi2(), options.json)
-        return
-    if is_fit:
-        card = load_fit(options.what).runcard
-    problem = build_problem(card)
-    predictions = set_predictions(options.pdf, problem.theories, problem.card)[0]
-    _print_table(chi2_table(problem, predictions, [entry.dataset for entry in card.dataset_inputs]), options.json)
+    if options.pdf is None:
+        table = load_fit(options.what).chi2()
+    else:
+        problem = build_problem(card)
+        predictions = set_predictions(options.pdf, problem.theories, problem.card)[0]
+        table = chi2_table(problem, predictions, [entry.dataset for entry in card.dataset_inputs])
+    _show(table, options, group="level")
 
 
 def postfit(options: argparse.Namespace) -> None:
@@ -220,9 +237,9 @@ def postfit(options: argparse.Namespace) -> None:
     from .results.fit import load_fit
 
     done = load_fit(options.fit)
-    selection = done.postfit()
-    _print_table(selection.table(), options.json)
-    _note("", done)
+    _show(done.postfit().table(), options)
+    if not options.json:
+        print(f"\n{_kept(done)}")
 
 
 def evolve(options: argparse.Namespace) -> None:
@@ -241,28 +258,13 @@ def schema(options: argparse.Namespace) -> None:
     print(json.dumps(json_schema(), indent=2))
 
 
-def _print_table(table: "pd.DataFrame", as_json: bool) -> None:
-    if as_json:
-        print(table.to_json(orient="records", indent=1))
-        return
-    from rich.console import Console
-    from rich.table import Table
+def _show(table: "pd.DataFrame", options: argparse.Namespace, **layout) -> None:
+    from .tables import print_json, print_table
 
-    shown = Table(box=None, header_style="bold", pad_edge=False)
-    for name, values in table.items():
-        shown.add_column(str(name), justify="left" if values.dtype.kind in "OUT" else "right", overflow="fold")
-    for row in table.itertuples(index=False):
-        shown.add_row(*(_cell(value) for value in row))
-    console = Console(soft_wrap=False)
-    if not console.is_terminal:
-        console = Console(width=200)
-    console.print(shown, highlight=False)
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, float):
-        return "-" if value != value else f"{value:.4g}"
-    return str(value)
+    if options.json:
+        print_json(table)
+    else:
+        print_table(table, **layout)
 
 
 if __name__ == "__main__":

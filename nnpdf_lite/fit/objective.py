@@ -59,7 +59,8 @@ class FoldedKernel:
 
     def __init__(self, operator: Operator, factors: np.ndarray, dtype: tf.DType):
         self.rows = tf.constant(operator.rows[operator.n_data :], dtype)
-        self.factors = tf.constant(factors, dtype)
+        self.groups = len(factors)
+        self.factors = [tf.constant(np.ascontiguousarray(factors[:, side]), dtype) for side in (0, 1)]
 
     def linear_rows(self, xf: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """The factors act on ``x f`` itself; other rows as usual."""
@@ -70,17 +71,15 @@ class FoldedKernel:
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Return training and validation chi2 (R,), summed over points."""
         z = whitened if nonlinear is None else tf.concat([whitened, nonlinear], axis=1)
-        if self.factors.shape[0] == 1:
-            training = tf.matmul(z, self.factors[0, 0], transpose_b=True)
-            validation = tf.matmul(tf.stop_gradient(z), self.factors[0, 1], transpose_b=True)
+        if self.groups > 1:  # ``order`` lays the replicas out as (G, M), ``position`` takes them back
+            z = tf.reshape(tf.gather(z, replicas["order"]), (self.groups, -1, z.shape[1]))
         else:
-            # ``order`` lays the replicas out as (G, M); ``position`` takes them back.
-            slots, back = replicas["order"], replicas["position"]
-            grouped = tf.reshape(tf.gather(z, slots), (self.factors.shape[0], -1, z.shape[1]))
-            training = tf.matmul(grouped, self.factors[:, 0], transpose_b=True)
-            validation = tf.matmul(tf.stop_gradient(grouped), self.factors[:, 1], transpose_b=True)
-            training = tf.gather(tf.reshape(training, (-1, z.shape[1])), back)
-            validation = tf.gather(tf.reshape(validation, (-1, z.shape[1])), back)
+            z = z[None]
+        sides = []
+        for side, factor in zip((z, tf.stop_gradient(z)), self.factors):
+            projected = tf.reshape(tf.matmul(side, factor, transpose_b=True), (-1, z.shape[2]))
+            sides.append(tf.gather(projected, replicas["position"]) if self.groups > 1 else projected)
+        training, validation = sides
         target, floor = replicas["target"], replicas["floor"]
         return (
             tf.reduce_sum((training - target[:, 0]) ** 2, axis=1) + floor[:, 0],

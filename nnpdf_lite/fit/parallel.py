@@ -92,7 +92,8 @@ def train_parallel(
 def _start(i: int, order: dict, scratch: Path, folder: Path, messages: queue.Queue) -> subprocess.Popen:
     file = scratch / f"task_{i}.pickle"
     file.write_bytes(pickle.dumps(order, protocol=pickle.HIGHEST_PROTOCOL))
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    # TensorFlow leaves the code it generates in the temporary folder when its process is ended.
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TMPDIR": str(scratch)}
     environment["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parents[2]), environment.get("PYTHONPATH", "")])
     with (folder / f"worker_{i}.log").open("wb") as log:
         process = subprocess.Popen(

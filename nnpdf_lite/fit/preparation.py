@@ -41,8 +41,7 @@ def mask_number(card: Runcard, replica: int) -> int:
     """Return which mask a replica uses: its own, one of ``training_masks`` shared ones, or the only one."""
     if card.same_trvl_per_replica:
         return 0
-    masks = getattr(card, "training_masks", None)
-    return replica % masks if masks else replica
+    return replica % card.training_masks if card.training_masks else replica
 
 
 def prepare(problem: Problem, card: Runcard, replicas: Sequence[int]) -> TrainingTask:
@@ -95,15 +94,19 @@ def _split_in_data_basis(
 def split_chi2(
     problem: Problem, card: Runcard, prediction: np.ndarray, data: np.ndarray, mask: np.ndarray
 ) -> tuple[float, float, float]:
-    """Return chi2 per point of a prediction (N,): training and validation to pseudo-data, all points to central data."""
-    everything = solve_triangular(problem.cholesky, prediction - problem.central, lower=True)
+    """Return chi2 per point of a prediction (N,): training and validation to pseudo-data, all points to central data.
+
+    A prediction that is not finite, of a replica that diverged to the last, has a chi2 that is not.
+    """
+    everything = solve_triangular(problem.cholesky, prediction - problem.central, lower=True, check_finite=False)
     pair = []
     if card.diagonal_basis:
-        whitened = solve_triangular(problem.cholesky, prediction - data, lower=True)
+        whitened = solve_triangular(problem.cholesky, prediction - data, lower=True, check_finite=False)
         pair = [np.mean(whitened[chosen] ** 2) for chosen in (mask, ~mask)]
     else:
         for chosen in (mask, ~mask):
             rows = problem.cholesky[chosen]
             factor = np.linalg.cholesky(rows @ rows.T)
-            pair.append(np.mean(solve_triangular(factor, (prediction - data)[chosen], lower=True) ** 2))
+            residual = solve_triangular(factor, (prediction - data)[chosen], lower=True, check_finite=False)
+            pair.append(np.mean(residual**2))
     return float(pair[0]), float(pair[1]), float(np.mean(everything**2))

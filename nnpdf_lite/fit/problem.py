@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from ..data import Dataset, cholesky, covariance, cut_indices, load_dataset
-from ..errors import InputError
+from ..errors import InputError, at
 from ..pdf.lhapdf_set import load_pdf_set, split_member
 from ..runcard import Runcard
 from ..theory import DatasetTheory, TheoryCard, load_dataset_theory, load_theory, predict
@@ -82,11 +82,12 @@ def load_data(card: Runcard, theory: TheoryCard) -> list[Dataset]:
         If a set cannot be loaded or the cuts leave nothing.
     """
     datasets = []
-    for entry in card.dataset_inputs:
-        uncut = load_dataset(
-            entry.dataset, entry.variant, cfac=entry.cfac, frac=entry.frac, weight=entry.weight
-        )
-        datasets.append(uncut.select(_cut(uncut, card, theory)))
+    for i, entry in enumerate(card.dataset_inputs):
+        with at(f"dataset_inputs[{i}]"):
+            uncut = load_dataset(
+                entry.dataset, entry.variant, cfac=entry.cfac, frac=entry.frac, weight=entry.weight
+            )
+            datasets.append(uncut.select(_cut(uncut, card, theory)))
     if not sum(len(dataset.kept) for dataset in datasets):
         raise InputError(
             f"datacuts: q2min = {card.datacuts.q2min}, w2min = {card.datacuts.w2min} and the filter rules leave no data"
@@ -98,13 +99,14 @@ def _cut(dataset: Dataset, card: Runcard, theory: TheoryCard) -> np.ndarray:
     return cut_indices(dataset, card.datacuts, card.added_filter_rules, theory.parameters)
 
 
-def load_constraints(entries: Iterable, card: Runcard, theory: TheoryCard) -> tuple[Constraint, ...]:
-    """Load positivity or integrability sets; only the card's added filter rules cut them."""
+def load_constraints(entries: Iterable, key: str, card: Runcard, theory: TheoryCard) -> tuple[Constraint, ...]:
+    """Load the positivity or integrability sets under ``key``; only the card's added filter rules cut them."""
     constraints = []
-    for entry in entries:
-        uncut = load_dataset(entry.dataset, entry.variant)
-        dataset = uncut.select(_cut(uncut, card, theory))
-        constraints.append(Constraint(entry.dataset, load_dataset_theory(dataset, theory), float(entry.maxlambda)))
+    for i, entry in enumerate(entries):
+        with at(f"{key}[{i}]"):
+            uncut = load_dataset(entry.dataset, entry.variant)
+            dataset = uncut.select(_cut(uncut, card, theory))
+            constraints.append(Constraint(entry.dataset, load_dataset_theory(dataset, theory), float(entry.maxlambda)))
     return tuple(constraints)
 
 
@@ -119,11 +121,16 @@ def build_problem(card: Runcard) -> Problem:
     theory = load_theory(card.theory.theoryid)
     datasets = [dataset for dataset in load_data(card, theory) if len(dataset.kept)]
     theories = [load_dataset_theory(dataset, theory) for dataset in datasets]
+    for dataset, predicted in zip(datasets, theories):
+        _check_predicted(dataset, predicted, theory)
     order = sorted(range(len(datasets)), key=lambda i: not theories[i].is_linear)
     datasets, theories = [datasets[i] for i in order], [theories[i] for i in order]
-    positivity = load_constraints(card.positivity.posdatasets, card, theory)
-    integrability = load_constraints(card.integrability.integdatasets, card, theory)
-    t0 = t0_predictions(card.datacuts.t0pdfset, theories, theory) if card.datacuts.t0pdfset else None
+    positivity = load_constraints(card.positivity.posdatasets, "positivity.posdatasets", card, theory)
+    integrability = load_constraints(
+        card.integrability.integdatasets, "integrability.integdatasets", card, theory
+    )
+    with at("datacuts.t0pdfset"):
+        t0 = t0_predictions(card.datacuts.t0pdfset, theories, theory) if card.datacuts.t0pdfset else None
     covmat = covariance(datasets, t0, use_weights=True)
     return Problem(
         tuple(datasets),
@@ -134,6 +141,20 @@ def build_problem(card: Runcard) -> Problem:
         t0,
         cholesky(covmat, _labels(datasets)),
     )
+
+
+def _check_predicted(dataset: Dataset, predicted: DatasetTheory, theory: TheoryCard) -> None:
+    """Refuse points whose rows in the FK tables are empty: tables are often computed after the usual cuts only."""
+    rows = [operand.table.reshape(len(operand.table), -1) for operand in predicted.operands]
+    empty = np.flatnonzero(~np.any([table.any(axis=1) for table in rows], axis=0))
+    if len(empty):
+        first = dataset.kinematics.iloc[empty[0]]
+        where = ", ".join(f"{name} = {value:.4g}" for name, value in first.items())
+        raise InputError(
+            f"dataset '{dataset.name}': the FK tables of theory '{theory.name}' are empty for {len(empty)} of the "
+            f"{len(dataset.kept)} points that the cuts keep, the first being point {dataset.kept[empty[0]]} ({where}); "
+            "expected cuts that leave what the tables predict (datacuts.q2min, datacuts.w2min, added_filter_rules)"
+        )
 
 
 def t0_predictions(pdf: str, theories: Sequence[DatasetTheory], card: TheoryCard) -> np.ndarray:

@@ -156,6 +156,9 @@ class Trainer:
             tape.watch(theta)
             loss, total = self._loss(theta, prefactor, replicas, multipliers, self._dropout(state))
         gradient = tape.gradient(total, theta)
+        if self.model.trains_exponents:  # those that are not trained stay where they were drawn
+            free = np.concatenate([np.ones(self.model.network.n_parameters), self.model.trained_exponents])
+            gradient *= tf.constant(free, self.dtype)
         if self.model.network.dropout:  # stopping looks at the whole network
             loss, _ = self._loss(theta, prefactor, replicas, multipliers, None)
         training, validation = loss.training / replicas["n_training"], loss.validation / replicas["n_validation"]
@@ -194,7 +197,7 @@ class Trainer:
         return [state[key] for key in keys]
 
     def _bound(self, theta: tf.Tensor) -> tf.Tensor:
-        """Keep trained exponents in their ranges, others where they were drawn."""
+        """Keep exponents in their ranges."""
         n, ranges = self.model.network.n_parameters, np.concatenate([self.model.alpha_range, self.model.beta_range])
         low, high = tf.constant(ranges[:, 0], self.dtype), tf.constant(ranges[:, 1], self.dtype)
         return tf.concat([theta[:, :n], tf.clip_by_value(theta[:, n:], low, high)], axis=1)

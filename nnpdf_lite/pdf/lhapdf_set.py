@@ -172,8 +172,9 @@ def _find(name_or_path: str | os.PathLike) -> Path:
         raise InputError(f"{given} is not a PDF set in LHAPDF format: it has no file {given.name}.info")
     available = sorted(info.stem for folder in _folders() if folder.is_dir() for info in folder.glob("*/*.info"))
     places = ", ".join(str(folder) for folder in _folders())
+    hint = nearest(given.name, available) or (f" There: {', '.join(available[:10])}." if available else "")
     raise InputError(
-        f"PDF set '{name_or_path}' not found in {places}.{nearest(given.name, available)} "
+        f"PDF set '{name_or_path}' not found in {places}.{hint} "
         "Give the folder of a set in LHAPDF format, or add the folder that holds it to LHAPDF_DATA_PATH."
     )
 

@@ -192,4 +192,5 @@ def sum_rule_flavours(mode: bool | str, basis: FitBasis) -> tuple[str, ...]:
 def _scaling_nodes(x: np.ndarray, points: int) -> np.ndarray:
     """Thin the fit's nodes and the end points to ``points`` support points of the rank function."""
     nodes = np.union1d(x, [1e-9, 1.0])
+    nodes = nodes[np.append(True, np.diff(np.log(nodes)) > 1e-6)]  # 1e-9 may be a node already, but for rounding
     return nodes[np.unique(np.linspace(0, len(nodes) - 1, points).round().astype(int))]

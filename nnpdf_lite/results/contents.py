@@ -1,10 +1,20 @@
 """What a runcard's data consist of."""
 
+import numpy as np
 import pandas as pd
 
 from ..data import cut_indices, load_dataset
+from ..data.covariance import CORRELATED_WITHIN_SET, IGNORED, UNCORRELATED
+from ..errors import at
 from ..runcard import Runcard
 from ..theory import load_dataset_theory, load_theory
+from .chi2 import experiment_of
+
+#: Columns that a narrow display may leave out, the least important one first.
+DISPENSABLE = (
+    "hadrons", "operation", "experiment", "cfac", "fk_tables", "multiplicative", "shared", "correlated", "uncorrelated",
+    "variant",
+)  # fmt: skip
 
 
 def contents_table(card: Runcard) -> pd.DataFrame:
@@ -13,8 +23,9 @@ def contents_table(card: Runcard) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row per set: kind, name, variant, experiment, points before and after cuts, number of uncorrelated and
-        correlated sources (and how many are multiplicative), operation, FK tables and hadrons in the initial state.
+        One row per set: kind, name, variant, experiment, points before and after cuts, sources of uncertainty
+        (uncorrelated, correlated within the set, shared with other sets; how many of them are multiplicative),
+        operation, FK tables and hadrons in the initial state.
 
     Raises
     ------
@@ -23,32 +34,45 @@ def contents_table(card: Runcard) -> pd.DataFrame:
     """
     theory = load_theory(card.theory.theoryid)
     rows = []
-    for kind, entries in (
-        ("data", card.dataset_inputs),
-        ("positivity", card.positivity.posdatasets),
-        ("integrability", card.integrability.integdatasets),
+    for kind, key, entries in (
+        ("data", "dataset_inputs", card.dataset_inputs),
+        ("positivity", "positivity.posdatasets", card.positivity.posdatasets),
+        ("integrability", "integrability.integdatasets", card.integrability.integdatasets),
     ):
-        for entry in entries:
-            uncut = load_dataset(entry.dataset, entry.variant, cfac=getattr(entry, "cfac", ()))
-            dataset = uncut.select(cut_indices(uncut, card.datacuts, card.added_filter_rules, theory.parameters))
-            sources = dataset.uncertainties
-            uncorrelated = [kind in ("UNCORR", "THEORYUNCORR") for kind in sources.kind]
-            predicted = load_dataset_theory(dataset, theory)
+        for i, entry in enumerate(entries):
+            with at(f"{key}[{i}]"):
+                uncut = load_dataset(entry.dataset, entry.variant, cfac=getattr(entry, "cfac", ()))
+                dataset = uncut.select(cut_indices(uncut, card.datacuts, card.added_filter_rules, theory.parameters))
+                predicted = load_dataset_theory(dataset, theory)
+            sources = dataset.uncertainties.kind
+            used = ~np.isin(sources, IGNORED)
+            uncorrelated = np.isin(sources, UNCORRELATED)
+            within = np.isin(sources, CORRELATED_WITHIN_SET)
             rows.append(
                 {
                     "kind": kind,
                     "name": dataset.name,
                     "variant": " ".join(dataset.variants),
-                    "experiment": dataset.experiment,
+                    "experiment": experiment_of(dataset.name),
                     "points": dataset.ndata_total,
                     "kept": len(dataset.kept),
-                    "uncorrelated": sum(uncorrelated),
-                    "correlated": len(uncorrelated) - sum(uncorrelated),
-                    "multiplicative": int((sources.treatment == "MULT").sum()),
+                    "uncorrelated": int(uncorrelated.sum()),
+                    "correlated": int(within.sum()),
+                    "shared": int((used & ~uncorrelated & ~within).sum()),
+                    "multiplicative": int((used & (dataset.uncertainties.treatment == "MULT")).sum()),
                     "operation": predicted.operation,
                     "hadrons": max(operand.n_hadrons for operand in predicted.operands),
-                    "fk_tables": " ".join(name for operand in dataset.theory.fk_tables for name in operand),
                     "cfac": " ".join(dataset.cfac),
+                    "fk_tables": " ".join(name for operand in dataset.theory.fk_tables for name in operand),
                 }
             )
     return pd.DataFrame(rows)
+
+
+def total(table: pd.DataFrame) -> str:
+    """Return in words how much a contents table holds."""
+    data = table[table.kind == "data"]
+    words = [f"{len(data)} sets, {data.kept.sum()} of {data.points.sum()} points kept"]
+    for kind, rows in table[table.kind != "data"].groupby("kind", sort=False):
+        words.append(f"{len(rows)} {kind} set{'s' if len(rows) > 1 else ''}")
+    return "; ".join(words)

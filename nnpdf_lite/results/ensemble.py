@@ -85,8 +85,8 @@ class Ensemble:
 
 
 def arc_lengths(x: np.ndarray, f: np.ndarray) -> np.ndarray:
-    """Return the length of the curve ``x f(x)`` against x from 1e-7 to 1 for ``ARC_LENGTH_FLAVOURS``; f (R, X, 14)."""
-    fine = np.concatenate([np.geomspace(1e-7, 0.1, 1000, endpoint=False), np.linspace(0.1, 1, 1000)])
+    """Return the length of the curve ``x f(x)`` against x from 1e-6 to 1 for ``ARC_LENGTH_FLAVOURS``; f (R, X, 14)."""
+    fine = np.concatenate([np.geomspace(1e-6, 0.1, 1000, endpoint=False), np.linspace(0.1, 1, 1000)])
     columns = [EVOLUTION_FLAVOURS.index(name) for name in ARC_LENGTH_FLAVOURS]
     xf = np.einsum("wx,rxe->rwe", interpolation_matrix(x, fine), (f * x[:, None])[:, :, columns])
     return np.hypot(np.diff(xf, axis=1), np.diff(fine)[:, None]).sum(axis=1)

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from ..pdf.lhapdf_set import LHAPDFSet
 
@@ -20,6 +22,7 @@ FLAVOURS = (
 )
 #: Okabe and Ito's palette: distinguishable with any colour vision.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+STYLE = {"font.size": 12, "figure.titlesize": 12, "lines.linewidth": 1.3, "legend.frameon": False}
 
 
 def members_at(pdf_set: LHAPDFSet, x: np.ndarray, q: float, combination: dict[int, float]) -> np.ndarray:
@@ -35,53 +38,70 @@ def pdf_overview(pdf_set: LHAPDFSet, q: float = 10.0, against: LHAPDFSet | None 
 
     ``against``: another set, drawn dashed (its central member).
     """
-    figure = Figure(figsize=(11, 4.6), layout="constrained")
-    axes = figure.subplots(1, 2, sharey=True, width_ratios=[1.3, 1])
-    ranges = (np.geomspace(1e-5, 0.1, 80), np.linspace(0.1, 0.9, 60))
-    for axis, x in zip(axes, ranges):
-        for (label, combination, factor), colour in zip(FLAVOURS, PALETTE):
-            values = factor * members_at(pdf_set, x, q, combination)
-            mean, sigma = values.mean(axis=0), values.std(axis=0)
-            text = label if factor == 1 else f"{label} / {1 / factor:g}"
-            axis.fill_between(x, mean - sigma, mean + sigma, color=colour, alpha=0.3, linewidth=0)
-            axis.plot(x, mean, color=colour, linewidth=1.3, label=text)
-            if against is not None:
-                reference = factor * _central(against, x, q, combination)
-                axis.plot(x, reference, color=colour, linewidth=1.1, linestyle="--")
-        axis.axhline(0, color="0.7", linewidth=0.6)
-        axis.set_xlabel(r"$x$")
-    axes[0].set(xscale="log", ylim=(-0.05, 1.1), ylabel=rf"$x f(x, Q = {q:g}\ \mathrm{{GeV}})$", xlim=(1e-5, 0.1))
-    axes[1].set(xlim=(0.1, 0.9))
-    axes[1].legend(frameon=False, ncols=2, loc="upper right")
-    n = pdf_set.n_members - 1
-    title = f"{pdf_set.name}, {n} replicas, mean and 1σ" if n else pdf_set.name
-    figure.suptitle(title + (f"; dashed: {against.name}" if against else ""), fontsize=11)
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(11, 5), layout="constrained")
+        axes = figure.subplots(1, 2, sharey=True, width_ratios=[1.2, 1])
+        ranges = (np.geomspace(1e-4, 0.1, 80), np.linspace(0.1, 0.9, 60))
+        for axis, x in zip(axes, ranges):
+            for (label, combination, factor), colour in zip(FLAVOURS, PALETTE):
+                text = label if factor == 1 else f"{label} / {1 / factor:g}"
+                _band(axis, x, factor * members_at(pdf_set, x, q, combination), colour, text)
+                if against is not None:
+                    axis.plot(x, factor * _central(against, x, q, combination), color=colour, linestyle="--")
+            axis.axhline(0, color="0.7", linewidth=0.6, zorder=0)
+            axis.set(xlabel=r"$x$", xlim=(x[0], x[-1]))
+        axes[0].set(xscale="log", ylim=(-0.05, 1.1), ylabel=rf"$x f(x, Q)$ at $Q = {q:g}$ GeV")
+        handles, labels = axes[1].get_legend_handles_labels()
+        if against is not None:
+            handles.append(Line2D([], [], color="0.3", linestyle="--"))
+            labels.append(against.name)
+        axes[1].legend(handles, labels, ncols=2, loc="upper right")
+        figure.suptitle(_title(pdf_set))
     return figure
 
 
 def pdf_ratios(
     pdf_set: LHAPDFSet, against: LHAPDFSet, q: float = 10.0, x_range: Sequence[float] = (1e-4, 0.7)
 ) -> Figure:
-    """Draw each flavour's one-sigma band over the central member of ``against`` at scale ``q`` (GeV)."""
+    """Draw each flavour's one-sigma band over the central member of ``against`` at scale ``q`` (GeV).
+
+    The band of ``against`` is drawn in grey where it has members of its own.
+    """
     combinations = [FLAVOURS[0], (r"$xu$", {2: 1.0}, 1.0), (r"$xd$", {1: 1.0}, 1.0), *FLAVOURS[3:]]
-    figure = Figure(figsize=(11, 5.6), layout="constrained")
-    axes = figure.subplots(2, 4, sharex=True)
     x = np.geomspace(*x_range, 120)
-    for axis, (label, combination, _), colour in zip(axes.flat, combinations, PALETTE):
-        reference = _central(against, x, q, combination)
-        values = members_at(pdf_set, x, q, combination) / reference
-        mean, sigma = values.mean(axis=0), values.std(axis=0)
-        axis.fill_between(x, mean - sigma, mean + sigma, color=colour, alpha=0.3, linewidth=0)
-        axis.plot(x, mean, color=colour)
-        axis.axhline(1, color="0.3", linewidth=0.8, linestyle="--")
-        axis.set(xscale="log", ylim=(0.7, 1.3), title=label)
-    for axis in axes.flat[len(combinations) :]:
-        axis.set_visible(False)
-    for axis in axes[1]:
-        axis.set_xlabel(r"$x$")
-    figure.supylabel(rf"ratio to {against.name} at $Q = {q:g}$ GeV", fontsize=10)
-    figure.suptitle(f"{pdf_set.name}, {pdf_set.n_members - 1} replicas, mean and 1σ", fontsize=11)
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(12, 5.6), layout="constrained")
+        axes = figure.subplots(2, 4, sharex=True, sharey=True)
+        for axis, (label, combination, _), colour in zip(axes.flat, combinations, PALETTE):
+            reference = _central(against, x, q, combination)
+            if against.n_members > 1:
+                _band(axis, x, members_at(against, x, q, combination) / reference, "0.5")
+            _band(axis, x, members_at(pdf_set, x, q, combination) / reference, colour)
+            axis.axhline(1, color="0.3", linewidth=0.8, linestyle="--")
+            axis.set(xscale="log", ylim=(0.6, 1.4), xlim=x_range)
+            axis.text(0.05, 0.93, label, transform=axis.transAxes, va="top", fontsize=14)
+        shown = len(combinations)
+        for axis in axes.flat[shown:]:
+            axis.set_visible(False)
+        for axis in axes.flat[shown - axes.shape[1] : shown]:  # the lowest of each column
+            axis.set_xlabel(r"$x$")
+            axis.tick_params(labelbottom=True)
+        for axis in axes[:, 0]:
+            axis.set_ylabel("ratio")
+        figure.suptitle(f"{_title(pdf_set)}, over {against.name} at $Q = {q:g}$ GeV")
     return figure
+
+
+def _band(axis: Axes, x: np.ndarray, values: np.ndarray, colour: str, label: str | None = None) -> None:
+    """Draw mean and one sigma of ``values`` (members, X)."""
+    mean, sigma = values.mean(axis=0), values.std(axis=0)
+    axis.fill_between(x, mean - sigma, mean + sigma, color=colour, alpha=0.3, linewidth=0)
+    axis.plot(x, mean, color=colour, label=label)
+
+
+def _title(pdf_set: LHAPDFSet) -> str:
+    n = pdf_set.n_members - 1
+    return f"{pdf_set.name}: mean and 1σ of {n} replicas" if n > 1 else pdf_set.name
 
 
 def save(figure: Figure, path) -> None:

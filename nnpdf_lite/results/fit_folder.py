@@ -6,17 +6,19 @@
 
 import json
 import os
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
 
-from ..errors import InputError
+from ..errors import InputError, nearest
 from ..flavours import EVOLUTION_TO_FLAVOUR, FLAVOUR_TO_EVOLUTION
 from ..runcard import Runcard, load_runcard
-from .ensemble import Ensemble, ReplicaRecord
+from .ensemble import ARC_LENGTH_FLAVOURS, INTEGRABILITY_FLAVOURS, Ensemble, ReplicaRecord
 
 #: Partons of an export grid, in its order (that of ``FLAVOUR_PIDS``).
 LABELS = ("TBAR", "BBAR", "CBAR", "SBAR", "UBAR", "DBAR", "GLUON", "D", "U", "S", "C", "B", "T", "PHT")
@@ -72,8 +74,34 @@ def open_folder(path: Path) -> FitFolder:
         If there is no fit in ``path``.
     """
     folder = FitFolder(Path(path).expanduser().absolute())
+    if not folder.path.exists():
+        siblings = [other.parent.name for other in folder.path.parent.glob("*/filter.yml")]
+        raise InputError(f"{path}: there is no such fit folder.{nearest(folder.name, siblings)}")
     if not (folder.path / "filter.yml").is_file():
         raise InputError(f"{path}: not a fit folder (it holds no filter.yml)")
+    return folder
+
+
+def check_folder(path: Path, card: Runcard, *, resume: bool = False) -> FitFolder:
+    """Return the fit folder ``path``, which need not exist yet, after checking that a fit of ``card`` may go there.
+
+    Raises
+    ------
+    InputError
+        Unless it is new, empty or made with the same runcard, or if it is to be resumed and is not there.
+    """
+    folder = FitFolder(Path(path).expanduser().absolute())
+    if resume and not folder.path.is_dir():
+        raise InputError(f"{path}: nothing to resume, there is no such folder; leave out --resume to start a fit")
+    if (folder.path / "filter.yml").is_file():
+        difference = _first_difference(folder.runcard(), card)
+        if difference:
+            raise InputError(
+                f"{path}: exists and was made with another runcard ({difference}); "
+                "nothing was written. Choose another --output, or remove the folder"
+            )
+    elif folder.path.exists() and not (folder.path.is_dir() and not any(folder.path.iterdir())):
+        raise InputError(f"{path}: exists and is not a fit folder; nothing was written. Choose another --output")
     return folder
 
 
@@ -85,33 +113,35 @@ def create_folder(path: Path, card: Runcard) -> FitFolder:
     InputError
         If the folder belongs to another runcard or holds something else, or the disk cannot be written.
     """
-    folder = FitFolder(Path(path).expanduser().absolute())
-    filter_file = folder.path / "filter.yml"
-    if filter_file.is_file():
-        difference = _first_difference(folder.runcard(), card)
-        if difference:
-            raise InputError(
-                f"{path}: exists and was made with another runcard ({difference}); "
-                "nothing was written. Choose another --output, or remove the folder"
-            )
-    elif folder.path.is_dir() and any(folder.path.iterdir()):
-        raise InputError(f"{path}: exists and is not a fit folder; nothing was written. Choose another --output")
+    folder = check_folder(path, card)
     try:
-        folder.replicas_path.mkdir(parents=True, exist_ok=True)
+        folder.path.mkdir(parents=True, exist_ok=True)
+        write_text(folder.path / "filter.yml", card.dump())
+        folder.replicas_path.mkdir(exist_ok=True)
         folder.training_path.mkdir(exist_ok=True)
-        write_text(filter_file, card.dump())
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
     return folder
 
 
 def _first_difference(old: Runcard, new: Runcard) -> str:
-    """Name the first key in which two cards differ; how many replicas are wanted does not change a replica."""
+    """Name the first value in which two cards differ; how many replicas are wanted does not change a replica."""
     free = {"replicas", "description", "maxcores", "debug"}
-    for key in type(new).model_fields:
-        if key not in free and getattr(old, key) != getattr(new, key):
-            return f"{key} differs"
-    return ""
+    return _difference(old.model_dump(exclude=free), new.model_dump(exclude=free))
+
+
+def _difference(old: Any, new: Any, key: str = "") -> str:
+    if old == new:
+        return ""
+    if isinstance(old, dict) and isinstance(new, dict):
+        name = next(name for name in {**old, **new} if old.get(name) != new.get(name))
+        return _difference(old.get(name), new.get(name), f"{key}.{name}" if key else name)
+    if isinstance(old, (list, tuple)) and isinstance(new, (list, tuple)) and len(old) == len(new):
+        i = next(i for i, pair in enumerate(zip(old, new)) if pair[0] != pair[1])
+        return _difference(old[i], new[i], f"{key}[{i}]")
+    if isinstance(old, (list, tuple, dict)) or isinstance(new, (list, tuple, dict)):
+        return f"{key} differs"
+    return f"{key} is {old} there, {new} here"
 
 
 def write_text(path: Path, text: str) -> None:
@@ -157,8 +187,9 @@ def write_replica(
     try:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
-        # JSON is YAML: the field's tools read export grids with a YAML reader.
-        (temporary / f"{folder.name}.exportgrid").write_text(json.dumps(grid))
+        # JSON is YAML, but for 1e-09, a string in YAML 1.1: the field's tools read export grids with such a reader.
+        text = re.sub(r"(?<![\d.])(\d+)e", r"\1.0e", json.dumps(grid))
+        (temporary / f"{folder.name}.exportgrid").write_text(text)
         (temporary / f"{folder.name}.json").write_text(json.dumps(summary, indent=1))
         for name, text in files.items():
             (temporary / name).write_text(text)
@@ -196,6 +227,7 @@ def _read_replica(folder: FitFolder, number: int) -> tuple[ReplicaRecord, np.nda
         x, xf = np.array(grid["xgrid"], float), np.array(grid["pdfgrid"], float)
         columns = [list(grid["labels"]).index(label) for label in LABELS]
         f = (xf[:, columns] / x[:, None]) @ FLAVOUR_TO_EVOLUTION.T
+        q0 = float(np.sqrt(grid["q20"]))
         record = ReplicaRecord(
             replica=number,
             best_epoch=int(info["best_epoch"]),
@@ -210,9 +242,14 @@ def _read_replica(folder: FitFolder, number: int) -> tuple[ReplicaRecord, np.nda
             attempts=int(info.get("attempts", 1)),
             history=np.array(info.get("history", np.empty((0, 3))), float),
         )
-    except (OSError, ValueError, KeyError, TypeError, IndexError, yaml.YAMLError) as error:
-        raise InputError(f"{path}: unreadable replica ({type(error).__name__}: {error})") from None
-    return record, x, f, float(np.sqrt(grid["q20"]))
+        if (len(record.arc_lengths), len(record.integrability)) != (len(ARC_LENGTH_FLAVOURS), len(INTEGRABILITY_FLAVOURS)):
+            raise ValueError("arc_lengths and integrability do not hold five numbers each")
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, yaml.YAMLError) as error:
+        reason = f"the key {error} is missing" if isinstance(error, KeyError) else " ".join(str(error).split())
+        raise InputError(
+            f"{path}: unreadable replica ({reason}); remove this folder and fit replica {number} again with --resume"
+        ) from None
+    return record, x, f, q0
 
 
 def _only(path: Path, pattern: str) -> Path:

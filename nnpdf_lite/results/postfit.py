@@ -50,7 +50,8 @@ def select(ensemble: Ensemble) -> Selection:
     """Apply all vetoes to an ensemble."""
     records = ensemble.records
     vetoes = {"positivity": np.array([r.passed_positivity for r in records])}
-    vetoes["finite"] = np.isfinite(ensemble.f).all(axis=(1, 2)) & np.isfinite([r.chi2 for r in records])
+    numbers = np.array([(r.chi2, *r.arc_lengths, *r.integrability) for r in records])
+    vetoes["finite"] = np.isfinite(ensemble.f).all(axis=(1, 2)) & np.isfinite(numbers).all(axis=1)
     for i, name in enumerate(INTEGRABILITY_FLAVOURS):
         vetoes[f"integrability {name}"] = np.array([r.integrability[i] for r in records]) <= INTEGRABILITY_THRESHOLD
     kept = np.all(list(vetoes.values()), axis=0)

@@ -1,10 +1,12 @@
 """Progress of a fit on standard error: a live bar in a terminal, plain lines elsewhere."""
 
 import time
+from collections.abc import Iterable
 
 import numpy as np
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.text import Text
 
 from ..fit.training_task import Progress as BatchProgress
 from .ensemble import ReplicaRecord
@@ -15,59 +17,66 @@ PLAIN_INTERVAL = 10.0
 
 
 class TerminalWatcher(Watcher):
-    """Shows epochs, training and validation chi2 (median and range over replicas), replicas done, and time left."""
+    """Shows epochs, training and validation chi2 (median and range over replicas), replicas stopped, and time left."""
 
-    def __init__(self) -> None:
-        self.console = Console(stderr=True)
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(stderr=True)
         self.batches: dict[int, BatchProgress] = {}
         self.stopped: dict[int, int] = {}
-        self.bar: Progress | None = None
+        self.bar: _Bar | None = None
         self.done = 0
 
     def note(self, text: str) -> None:
         """Print a line."""
-        self.console.print(text, highlight=False, soft_wrap=True)
+        self.console.print(text, highlight=False, soft_wrap=True, markup=False)
 
     def warn(self, text: str) -> None:
         """Print a warning."""
-        self.console.print(f"warning: {text}", style="yellow", highlight=False, soft_wrap=True)
+        self.console.print(f"warning: {text}", style="yellow", highlight=False, soft_wrap=True, markup=False)
 
     def start(self, n_replicas: int, epochs: int) -> None:
         """Open the bar."""
-        self.n_replicas, self.epochs = n_replicas, epochs
+        self.n_replicas, self.epochs, self.first = n_replicas, epochs, 0
         self.started = self.last_line = time.monotonic()
         if self.console.is_terminal:
-            self.bar = Progress(
-                TextColumn("epoch"),
-                BarColumn(bar_width=20),
-                TextColumn("{task.completed:.0f}/{task.total:.0f}  {task.fields[chi2]}"),
+            self.bar = _Bar(
+                TextColumn("epoch {task.completed:.0f}/{task.total:.0f}"),
+                BarColumn(bar_width=16),
+                TextColumn("{task.fields[stopped]}"),
                 TimeElapsedColumn(),
-                TextColumn("left"),
+                TextColumn("at most"),
                 TimeRemainingColumn(),
+                TextColumn("left"),
                 console=self.console,
             )
-            self.bar_task = self.bar.add_task("", total=epochs, chi2="starting")
+            self.bar_task = self.bar.add_task("", total=epochs, stopped="starting")
             self.bar.start()
 
     def update(self, worker: int, progress: BatchProgress) -> None:
         """Take in a block of one worker and show all of them."""
+        if not self.batches:
+            self.first = progress.epoch  # of a resumed fit, far from zero
+            self.first_seen = time.monotonic()
         self.batches[worker] = progress
         self.stopped[worker] = self.stopped.get(worker, 0) + progress.stopped
         for replica in progress.restarted:
             self.warn(f"replica {replica} diverged and starts again from a new initialisation")
-        epoch = min(batch.epoch for batch in self.batches.values())
-        text = (
-            f"chi2/N training {_range([b.training for b in self.batches.values()])}, "
-            f"validation {_range([b.validation for b in self.batches.values()])}, "
-            f"{sum(self.stopped.values())}/{self.n_replicas} replicas stopped"
-        )
+        training_on = [batch.epoch for batch in self.batches.values() if len(batch.replicas) > batch.stopped]
+        epoch = min(training_on or [progress.epoch])
+        training = _range([batch.training for batch in self.batches.values()])
+        validation = _range([batch.validation for batch in self.batches.values()])
+        stopped = f"{sum(self.stopped.values())}/{self.n_replicas} stopped"
         now = time.monotonic()
         if self.bar is not None:
-            self.bar.update(self.bar_task, completed=epoch, chi2=text)
-        elif now - self.last_line >= PLAIN_INTERVAL:
+            self.bar.chi2 = f"chi2/N  training {training}  validation {validation}"
+            self.bar.update(self.bar_task, completed=epoch, stopped=stopped)
+        elif now - self.last_line >= PLAIN_INTERVAL and epoch > self.first:
             self.last_line = now
-            left = (now - self.started) * (self.epochs - epoch) / max(epoch, 1)
-            self.note(f"epoch {epoch}/{self.epochs}  {text}  about {left:.0f} s left at most")
+            left = (now - self.first_seen) * (self.epochs - epoch) / (epoch - self.first)
+            self.note(
+                f"epoch {epoch}/{self.epochs}: chi2/N training {training}, validation {validation}; "
+                f"{stopped}; at most {left:.0f} s left"
+            )
 
     def finished(self, record: ReplicaRecord) -> None:
         """Count a replica."""
@@ -81,9 +90,25 @@ class TerminalWatcher(Watcher):
             self.note(f"{self.done} replicas trained in {time.monotonic() - self.started:.0f} s")
 
 
+class _Bar(Progress):
+    """A progress bar with a line for chi2 below it; both fit into 80 columns."""
+
+    chi2 = ""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield self.make_tasks_table(self.tasks)
+        yield Text(self.chi2, no_wrap=True, overflow="ellipsis")
+
+
 def _range(values: list[np.ndarray]) -> str:
+    """Return median, smallest and largest in a few characters."""
     finite = np.concatenate(values)
     finite = finite[np.isfinite(finite)]
     if not len(finite):
         return "-"
-    return f"{np.median(finite):.2f} [{finite.min():.2f}, {finite.max():.2f}]"
+    median, low, high = (f"{value:.2f}" if value < 1e3 else f"{value:.0e}" for value in _summary(finite))
+    return f"{median} ({low} to {high})"
+
+
+def _summary(values: np.ndarray) -> tuple[float, float, float]:
+    return float(np.median(values)), float(values.min()), float(values.max())

@@ -17,7 +17,7 @@ from ..pdf.parametrisation import FIT_BASES
 from ..runcard import Runcard
 from ..theory import predict
 from .ensemble import ReplicaRecord, arc_lengths, export_xgrid, integrability_numbers
-from .fit_folder import FitFolder, create_folder, write_replica
+from .fit_folder import FitFolder, check_folder, create_folder, write_replica
 
 
 class Watcher:
@@ -75,8 +75,9 @@ def run_fit(
     watcher = watcher or Watcher()
     numbers = list(replicas) if replicas is not None else list(range(1, card.replicas + 1))
     started = time.monotonic()
-    problem = build_problem(card)
-    folder = create_folder(output, card)
+    if not numbers or min(numbers) < 0:
+        raise InputError(f"replicas: {numbers}; expected at least one replica number, none of them negative")
+    folder = check_folder(output, card, resume=resume)
     present = sorted(set(folder.finished()) & set(numbers))
     if present and not resume:
         raise InputError(
@@ -87,9 +88,11 @@ def run_fit(
     if not missing:
         watcher.note(f"all {len(numbers)} replicas are there already")
         return folder
+    problem = build_problem(card)
+    task = prepare(problem, card, numbers)
+    create_folder(output, card)  # only now: all mistakes that a card can have have been looked for
     # Shared among workers as the whole request is, so that a resumed run finds its checkpoints.
     workers = worker_count(len(numbers), card.maxcores)
-    task = prepare(problem, card, numbers)
     loaded = time.monotonic() - started
     watcher.note(
         f"{problem.n_data} points, {len(missing)} replicas, {workers} worker(s); data and theory loaded in {loaded:.1f} s"

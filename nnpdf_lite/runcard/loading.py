@@ -56,7 +56,8 @@ def find_runcard(path: str | Path) -> Path:
         When there is neither.
     """
     try:
-        if Path(path).exists():
+        # A folder is no runcard: `run dis_nnlo` makes one of that name, and must still work beside it.
+        if Path(path).exists() and not Path(path).is_dir():
             return Path(path)
         shipped = {file.stem: file for folder in reversed(search_path("runcards")) for file in folder.glob("*.yml")}
     except (OSError, ValueError) as error:
@@ -64,6 +65,8 @@ def find_runcard(path: str | Path) -> Path:
     name = Path(path).name.removesuffix(".yml")
     if str(path).removesuffix(".yml") in shipped:
         return shipped[name]
+    if Path(path).is_dir():
+        return Path(path)
     hint = nearest(name, shipped) or (f" Shipped runcards: {', '.join(sorted(shipped))}." if shipped else "")
     raise InputError(f"{path}: there is no such runcard.{hint}")
 

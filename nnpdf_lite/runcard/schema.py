@@ -256,6 +256,11 @@ class Runcard(Block):
         100, description="How many replicas `fit` makes when not told; not an n3fit key."
     )
     same_trvl_per_replica: kinds.Flag = Field(False, description="Give every replica the same split.")
+    training_masks: number(1, 100_000, whole=True, nullable=True) = Field(
+        None,
+        description="How many different splits there are; replica k uses number k modulo this. Null: one per replica. "
+        "Not an n3fit key.",
+    )
     diagonal_basis: kinds.Flag = Field(
         True, description="Split in the basis in which the covariance is diagonal, or point by point within each set."
     )

@@ -1,5 +1,6 @@
 """Theory cards: which theory is meant, where its tables lie, with which parameters they were made."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,7 +84,7 @@ def _read_card(theoryid: int | str, folder: Path) -> Mapping[str, Any]:
         source = str(path)
         try:
             parameters = yaml.safe_load(path.read_text())
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        except (OSError, ValueError, yaml.YAMLError) as error:
             raise InputError(f"{path}: cannot be read as a theory card ({error})") from None
     else:
         parameters, source = _card_from_nnpdf_data(theoryid), f"nnpdf-data's card {theoryid}"
@@ -93,7 +94,7 @@ def _read_card(theoryid: int | str, folder: Path) -> Mapping[str, Any]:
         raise InputError(f"{source}: expected a mapping of parameters, got {type(parameters).__name__}")
     for key, meaning in REQUIRED.items():
         value = parameters.get(key)
-        if not isinstance(value, (int, float)) or isinstance(value, bool):
+        if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
             raise InputError(f"{source}: {key} = {value!r}; expected a number ({meaning})")
     return parameters
 

@@ -4,6 +4,10 @@
 ``f = xf/x`` in the evolution basis (Ball et al., arXiv:1002.4407; Carrazza et al., arXiv:2008.12789).
 """
 
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -52,13 +56,15 @@ def read_fk_table(path: Path) -> FKTable:
     from pineappl.pids import PidBasis
 
     try:
-        raw = FkTable.read(str(path))
-        raw.rotate_pid_basis(PidBasis.Evol)
-        table, norm = np.asarray(raw.table()), np.asarray(raw.bin_normalizations())
+        with _quiet_panics():
+            raw = FkTable.read(str(path))
+            raw.rotate_pid_basis(PidBasis.Evol)
+            table, norm = np.asarray(raw.table()), np.asarray(raw.bin_normalizations())
     except BaseException as error:  # pineappl panics derive from BaseException
         if isinstance(error, (KeyboardInterrupt, SystemExit)):
             raise
-        raise InputError(f"{path}: not a readable PineAPPL FK table ({str(error).splitlines()[0]})") from None
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise InputError(f"{path}: not a readable PineAPPL FK table ({reason})") from None
     convolutions = raw.convolutions
     if any(c.convolution_types.polarized or c.convolution_types.time_like or c.pid != 2212 for c in convolutions):
         raise InputError(f"{path}: expected unpolarised proton PDFs in every convolution")
@@ -76,6 +82,20 @@ def read_fk_table(path: Path) -> FKTable:
     return FKTable(path.name.removesuffix(".pineappl.lz4"), x, channels, table, float(np.sqrt(raw.fac0())))
 
 
+@contextlib.contextmanager
+def _quiet_panics() -> Iterator[None]:
+    """Keep what Rust writes about a panic, to file descriptor 2, from the user: the InputError says it in a line."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    try:
+        with open(os.devnull, "w") as sink:
+            os.dup2(sink.fileno(), 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+
+
 def read_cfactor(path: Path, n_bins: int) -> np.ndarray:
     """Read a cfactor file (NNPDF's ``CF_<TYPE>_<TABLE>.dat``): one factor per bin, shape (n_bins,).
 
@@ -86,7 +106,7 @@ def read_cfactor(path: Path, n_bins: int) -> np.ndarray:
     """
     try:
         lines = path.read_text().splitlines()
-    except OSError:
+    except (OSError, UnicodeDecodeError):
         raise InputError(f"{path}: cfactor file missing or unreadable") from None
     header_ends = max((i for i, line in enumerate(lines) if line.startswith("*")), default=-1)
     try:
@@ -95,4 +115,6 @@ def read_cfactor(path: Path, n_bins: int) -> np.ndarray:
         raise InputError(f"{path}: expected 'central uncertainty' on each line ({error})") from None
     if len(values) != n_bins:
         raise InputError(f"{path}: {len(values)} factors for an FK table of {n_bins} bins")
+    if not np.isfinite(values).all():
+        raise InputError(f"{path}: factor {np.flatnonzero(~np.isfinite(values))[0] + 1} is not a finite number")
     return values

@@ -14,7 +14,8 @@ from .fktable import FKTable, read_cfactor, read_fk_table
 OPERATIONS: dict[str, tuple[int, Callable]] = {
     "NULL": (1, lambda a: a),
     "ADD": (2, lambda a, b: a + b),
-    "SUBTRACT": (2, lambda a, b: a - abs(b)),
+    "SUBTRACT": (2, lambda a, b: a - b),
+    "SUBTRACT_ABS": (2, lambda a, b: a - abs(b)),
     "SUBTRACT_ABSPAIR": (4, lambda a, b, c, d: a + b - abs(c + d)),
     "RATIO": (2, lambda a, b: a / b),
     "ASY": (2, lambda a, b: (a - b) / (a + b)),
@@ -23,7 +24,7 @@ OPERATIONS: dict[str, tuple[int, Callable]] = {
     "COM": (20, lambda *p: sum(p[:10]) / sum(p[10:])),
 }
 #: Operations whose result is linear in its operands, as matrices.
-LINEAR_OPERATIONS = ("NULL", "ADD", "SMT")
+LINEAR_OPERATIONS = ("NULL", "ADD", "SUBTRACT", "SMT")
 
 
 @dataclass(frozen=True)
@@ -100,11 +101,19 @@ def load_dataset_theory(dataset: Dataset, card: TheoryCard) -> DatasetTheory:
             f"dataset '{dataset.name}': unknown operation '{meta.operation}'; known: {', '.join(OPERATIONS)}."
             f"{nearest(meta.operation, OPERATIONS)}"
         )
+    if not meta.fk_tables or not all(meta.fk_tables):
+        raise InputError(f"dataset '{dataset.name}': its metadata name no FK tables, so it has no theory")
     needed = OPERATIONS[meta.operation][0]
     if len(meta.fk_tables) != needed:
         raise InputError(
             f"dataset '{dataset.name}': operation {meta.operation} takes {needed} operands, {len(meta.fk_tables)} given"
         )
+    for name, value in (meta.shifts or {}).items():
+        if not isinstance(value, int) or value < 0:
+            raise InputError(f"dataset '{dataset.name}': shift of {name} is {value!r}, expected a number of rows")
+    for name, value in (meta.normalization or {}).items():
+        if not isinstance(value, (int, float)) or not np.isfinite(value):
+            raise InputError(f"dataset '{dataset.name}': normalization of {name} is {value!r}, expected a number")
     operands = [_operand(dataset, tables, card, i == needed - 1) for i, tables in enumerate(meta.fk_tables)]
     return DatasetTheory(dataset.name, meta.operation, tuple(operands))
 

@@ -1,0 +1,201 @@
+"""Times an epoch of training against the matrix products it contains, and how it grows with the work.
+
+    python benchmarks/product.py [--batch 50] [--epochs 400] [--json product.json]
+
+One process of one thread, as a worker of a fit is. An epoch is timed over the training loop; the products of the same
+shapes are timed alone in the same process: those with the operator, forward and back, and those of the network. Then
+epochs for more replicas, more data and larger networks. Prints tables and writes JSON.
+"""
+
+import argparse
+import json
+import math
+import os
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import tensorflow as tf  # noqa: E402
+
+tf.config.threading.set_intra_op_parallelism_threads(1)
+tf.config.threading.set_inter_op_parallelism_threads(1)
+
+from nnpdf_lite.fit.preparation import prepare  # noqa: E402
+from nnpdf_lite.fit.problem import Problem, build_problem  # noqa: E402
+from nnpdf_lite.fit.training import Trainer  # noqa: E402
+from nnpdf_lite.runcard import Runcard, load_runcard  # noqa: E402
+
+#: Values of ``training_masks``: a mask per replica, ten shared ones, one.
+MASKS = (None, 10, 1)
+BATCHES = (1, 2, 5, 10, 20, 50, 100, 200, 500)
+FRACTIONS = (0.25, 0.5, 1.0)
+NETWORKS = ((12, 10, 8), (25, 20, 8), (50, 40, 8), (100, 80, 8))
+
+#: (shape, shape, transpose_a, transpose_b) of a matrix product.
+Product = tuple[tuple[int, ...], tuple[int, ...], bool, bool]
+
+
+def main() -> None:
+    """Measure and tabulate."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--batch", type=int, default=50, help="replicas together")
+    parser.add_argument("--epochs", type=int, default=400, help="at least 200: the first 100 are not timed")
+    parser.add_argument("--only", choices=("product", "batch", "data", "network"), help="one table")
+    parser.add_argument("--json", type=Path, default=Path("product.json"), help="where the numbers go")
+    options = parser.parse_args()
+    if options.epochs < 200:
+        parser.error("--epochs: expected at least 200")
+    batch = options.batch
+    card = with_parameters(load_runcard("dis_nnlo"), epochs=options.epochs, stopping_patience=1.0)
+    problem = build_problem(card)
+    parts = [build_problem(part(card, problem, fraction)) for fraction in FRACTIONS]
+    tables = {
+        "product": lambda: [against_product(problem, card, n, batch) for n in MASKS],
+        "batch": lambda: [{"replicas": n, **epoch_times(problem, card, n)} for n in BATCHES],
+        "data": lambda: [{"points": some.n_data, **epoch_times(some, card, batch)} for some in parts],
+        "network": lambda: [
+            {"nodes": nodes, **epoch_times(problem, with_parameters(card, nodes_per_layer=nodes), batch)}
+            for nodes in NETWORKS
+        ],
+    }
+    results = {"machine_gflops": round(machine_gflops(), 1), "batch": batch, "epochs": options.epochs}
+    print(f"a 2000 x 2000 product runs at {results['machine_gflops']} GFLOP/s on one thread")
+    for name in [options.only] if options.only else tables:
+        results[name] = tables[name]()
+        print_table(name, results[name])
+    options.json.write_text(json.dumps(results, indent=1) + "\n")
+
+
+def with_parameters(card: Runcard, **parameters: object) -> Runcard:
+    """Return the card with other parameters."""
+    return card.model_copy(update={"parameters": card.parameters.model_copy(update=parameters)})
+
+
+def part(card: Runcard, problem: Problem, fraction: float) -> Runcard:
+    """Return the card with the first sets that together hold at most a fraction of the data."""
+    points = {dataset.name: len(dataset.kept) for dataset in problem.datasets}
+    kept, total = [], 0
+    for entry in card.dataset_inputs:
+        if total + points[entry.dataset] <= fraction * problem.n_data:
+            kept.append(entry)
+            total += points[entry.dataset]
+    return card.model_copy(update={"dataset_inputs": tuple(kept)})
+
+
+def trainer_of(problem: Problem, card: Runcard, masks: int | None, batch: int) -> Trainer:
+    """Return a trainer of the first replicas."""
+    return Trainer(prepare(problem, card.model_copy(update={"training_masks": masks}), range(1, batch + 1)))
+
+
+def epoch_seconds(trainer: Trainer) -> float:
+    """Train, and return the median time of an epoch over blocks, without the first, which compiles."""
+    times: list[tuple[int, float]] = []
+    state = trainer.initial_state(trainer.task.replicas)
+    for _ in trainer.train(state, lambda progress: times.append((progress.epoch, time.perf_counter()))):
+        pass
+    blocks = [(after - before) / (last - first) for (first, before), (last, after) in zip(times, times[1:])]
+    return statistics.median(blocks)
+
+
+def against_product(problem: Problem, card: Runcard, masks: int | None, batch: int) -> dict:
+    """Compare an epoch with its products."""
+    trainer = trainer_of(problem, card, masks, batch)
+    epoch = epoch_seconds(trainer)
+    operator, network = operator_products(trainer, batch), network_products(trainer, batch)
+    alone, everything = product_seconds(operator), product_seconds(operator + network)
+    return {
+        "masks": masks or batch,
+        "epoch_us_per_replica": 1e6 * epoch / batch,
+        "operator_us_per_replica": 1e6 * alone / batch,
+        "products_us_per_replica": 1e6 * everything / batch,
+        "operator_gflops": flops(operator) / alone / 1e9,
+        "epoch_gflops": flops(operator + network) / epoch / 1e9,
+        "epoch_over_operator": epoch / alone,
+        "epoch_over_products": epoch / everything,
+    }
+
+
+def epoch_times(problem: Problem, card: Runcard, batch: int) -> dict[str, float]:
+    """Time epochs with a mask per replica and with one for all."""
+    names = {"own_masks_us_per_replica": None, "one_mask_us_per_replica": 1}
+    return {
+        name: 1e6 * epoch_seconds(trainer_of(problem, card, masks, batch)) / batch for name, masks in names.items()
+    }
+
+
+def operator_products(trainer: Trainer, batch: int) -> list[Product]:
+    """Products of the PDFs with the operator and of the gradient with its transpose; validation goes forward only."""
+    kernel = trainer.objective.kernel
+    matrices = [(tuple(kernel.rows.shape), True)]
+    matrices += [(tuple(f.shape), side == 0) for side, f in enumerate(getattr(kernel, "factors", ()))]
+    products: list[Product] = []
+    for shape, goes_back in matrices:
+        *groups, rows, columns = shape
+        each = -(-batch // groups[0]) if groups else batch
+        products.append(((*groups, each, columns), shape, False, True))
+        if goes_back:
+            products.append(((*groups, each, rows), shape, False, False))
+    return [product for product in products if all(product[1])]
+
+
+def network_products(trainer: Trainer, batch: int) -> list[Product]:
+    """Products of the layers, and for their gradients by kernels and, but for the first, by inputs."""
+    nodes = trainer.on_nodes.features.shape[1]
+    products: list[Product] = []
+    for layer, (out, inp) in enumerate(trainer.model.network.layer_shapes):
+        if layer == 0:
+            kernel, values, gradient = (batch * out, inp), (inp, nodes), (batch * out, nodes)
+        else:
+            kernel, values, gradient = (batch, out, inp), (batch, inp, nodes), (batch, out, nodes)
+            products.append((kernel, gradient, True, False))
+        products += [(kernel, values, False, False), (gradient, values, False, True)]
+    return products
+
+
+def product_seconds(products: list[Product]) -> float:
+    """Time the products one after another; several copies per call, so that calling costs nothing."""
+    copies = [[(tf.random.normal(p[0]), tf.random.normal(p[1])) for p in products] for _ in range(4)]
+
+    @tf.function
+    def run(copies):
+        outs = [tf.matmul(a, b, ta, tb) for pairs in copies for (a, b), (_, _, ta, tb) in zip(pairs, products)]
+        return [tf.reshape(out, [-1])[0] for out in outs]
+
+    return _repeat(lambda: run(copies)) / len(copies)
+
+
+def flops(products: list[Product]) -> float:
+    """Multiplications and additions of the products."""
+    return sum(2.0 * math.prod(a) * b[-2 if transposed else -1] for a, b, _, transposed in products)
+
+
+def machine_gflops(n: int = 2000) -> float:
+    """What a large product reaches."""
+    a = tf.random.normal((n, n))
+    return 2 * n**3 / _repeat(lambda: tf.matmul(a, a)) / 1e9
+
+
+def _repeat(call: Callable, seconds: float = 1.0) -> float:
+    call()
+    times, end = [], time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        before = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - before)
+    return statistics.median(times)
+
+
+def print_table(name: str, rows: list[dict]) -> None:
+    """Print one table."""
+    titles = [title.replace("_us_per_replica", " us/replica").replace("_", " ") for title in rows[0]]
+    print(f"\n{name}\n" + "  ".join(f"{title:>22}" for title in titles))
+    for row in rows:
+        print("  ".join(f"{v:>22.2f}" if isinstance(v, float) else f"{str(v):>22}" for v in row.values()))
+
+
+if __name__ == "__main__":
+    main()

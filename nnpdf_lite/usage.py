@@ -1,0 +1,70 @@
+"""Reading command lines: mistakes of usage are errors like all others, one message with the nearest valid choice."""
+
+import argparse
+import re
+from collections.abc import Sequence
+from typing import NoReturn
+
+from .errors import InputError, nearest
+
+
+class UsageParser(argparse.ArgumentParser):
+    """An argument parser that raises InputError.
+
+    Attributes
+    ----------
+    verbs : dict of name to UsageParser
+        The commands, where there are any.
+    """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, allow_abbrev=False, **kwargs)
+        self.verbs: dict[str, UsageParser] = {}
+
+    def error(self, message: str) -> NoReturn:
+        """Raise an InputError that says where help is."""
+        wrong = re.search(r"invalid choice: '(.*?)'", message)
+        if wrong and self.verbs:
+            known = f"Commands: {', '.join(self.verbs)}"
+            message = f"there is no command '{wrong[1]}'.{nearest(wrong[1], self.verbs)} {known}"
+        raise InputError(f"{message} (see '{self.prog} --help')")
+
+    def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
+        """Read a command line.
+
+        Raises
+        ------
+        InputError
+            For an unknown command or option, an argument too many, or one that is missing or wrong.
+        """
+        options, unknown = self.parse_known_args(arguments)
+        if unknown:
+            verb = self.verbs[next(argument for argument in arguments if argument in self.verbs)]
+            wrong = next((word for word in unknown if word.startswith("-")), unknown[0])
+            if wrong.startswith("-"):
+                known = [name for action in verb._actions for name in action.option_strings]
+                verb.error(f"there is no option '{wrong}'.{nearest(wrong.split('=')[0], known)}")
+            verb.error(f"one argument too many: '{wrong}'")
+        return options
+
+
+def replica_numbers(text: str) -> list[int]:
+    """Read ``1-50,60`` as replica numbers; an LHAPDF set has room for 9999."""
+    numbers: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d{1,4})(?:-(\d{1,4}))?\s*", part, re.ASCII)
+        if not match or int(match[2] or match[1]) < int(match[1]):
+            raise argparse.ArgumentTypeError(f"'{text}': expected replica numbers up to 9999, such as 1-50 or 1-10,17")
+        numbers += range(int(match[1]), int(match[2] or match[1]) + 1)
+    return sorted(set(numbers))
+
+
+def seconds(text: str) -> float:
+    """Read a duration."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"'{text}': expected a number of seconds, 0 or more")
+    return value

@@ -1,0 +1,71 @@
+"""A small real problem, and a tiny finished fit of it, shared by the tests."""
+
+import copy
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# One thread, as the workers of a fit: threads waiting for each other cost more than they compute.
+for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+    os.environ.setdefault(threads, "1")
+
+import pytest  # noqa: E402
+
+#: Structure functions and a ratio of two of them (not linear in the PDFs), positivity, integrability; seconds to fit.
+SMALL_CARD = {
+    "description": "three small datasets",
+    "dataset_inputs": [
+        {"dataset": "SLAC_NC_NOTFIXED_P_EM-F2", "variant": "legacy_dw"},
+        {"dataset": "NMC_NC_NOTFIXED_EM-F2", "variant": "legacy_dw"},
+        {"dataset": "HERA_NC_318GEV_EAVG_CHARM-SIGMARED", "variant": "legacy"},
+    ],
+    "datacuts": {"t0pdfset": "NNPDFLITE_dis_nnlo", "q2min": 3.49, "w2min": 12.5},
+    "theory": {"theoryid": "nnlo"},
+    "trvlseed": 1,
+    "nnseed": 2,
+    "mcseed": 3,
+    "replicas": 3,
+    "parameters": {
+        "nodes_per_layer": [6, 5, 8],
+        "activation_per_layer": ["tanh", "tanh", "linear"],
+        "optimizer": {"optimizer_name": "Nadam", "learning_rate": 0.01, "clipnorm": 1.0},
+        "epochs": 300,
+        "stopping_patience": 1.0,
+        "threshold_chi2": 100.0,
+        "positivity": {"initial": 1.0, "threshold": 10.0},
+        "integrability": {"initial": 1.0},
+    },
+    "positivity": {
+        "posdatasets": [
+            {"dataset": "NNPDF_POS_2P24GEV_F2U", "maxlambda": 1e4},
+            {"dataset": "NNPDF_POS_2P24GEV_XGL", "maxlambda": 1e3},
+        ]
+    },
+    "integrability": {"integdatasets": [{"dataset": "NNPDF_INTEG_3GEV_XT3", "maxlambda": 1e2}]},
+    "added_filter_rules": [{"dataset": "NNPDF_POS_2P24GEV_XGL", "rule": "x > 0.1"}],
+    "maxcores": 1,
+}
+
+
+@pytest.fixture
+def small_card():
+    """A runcard (mapping, the caller's to change) of a fit that takes seconds."""
+    return copy.deepcopy(SMALL_CARD)
+
+
+@pytest.fixture(scope="session")
+def small_problem():
+    """The ``Problem`` of ``small_card``."""
+    from nnpdf_lite.fit.problem import build_problem
+    from nnpdf_lite.runcard import parse_runcard
+
+    return build_problem(parse_runcard(copy.deepcopy(SMALL_CARD)))
+
+
+@pytest.fixture(scope="session")
+def tiny_fit(tmp_path_factory):
+    """Folder of a finished fit of ``small_card``, 3 replicas, all kept by postfit; not to be changed."""
+    import nnpdf_lite
+
+    folder = tmp_path_factory.mktemp("fits") / "tiny"
+    nnpdf_lite.fit(copy.deepcopy(SMALL_CARD), output=folder, progress=False)
+    return folder
