@@ -216,7 +216,11 @@ def test_what_the_card_asks_for_and_is_not_there_is_named_before_anything_is_wri
 @pytest.mark.parametrize(
     ("file", "change", "words"),
     [
-        ("data_legacy_EM-F2.yaml", lambda data: data["data_central"].__setitem__(5, float("nan")), "point 5 (from 0) is nan"),
+        (
+            "data_legacy_EM-F2.yaml",
+            lambda data: data["data_central"].__setitem__(5, float("nan")),
+            "point 5 (from 0) is nan, expected finite numbers",
+        ),
         ("data_legacy_EM-F2.yaml", lambda data: data["data_central"].pop(), "expected 211 numbers, found 210"),
         ("uncertainties_legacy_dw_EM-F2.yaml", lambda data: data["bins"].pop(), "expected 211 bins, found 210"),
         ("kinematics_EM-F2.yaml", lambda data: data.pop("bins"), "the key 'bins' is missing"),
@@ -494,9 +498,9 @@ def test_a_killed_worker_is_reported_with_its_log(refused, write, tmp_path, monk
 
 VALUES = st.one_of(
     st.none(), st.booleans(), st.integers(-3, 3), st.floats(), st.sampled_from([10**400, 2**63, 1e-300, 1e300, [], {}]),
-    st.sampled_from(["", "/", "..", "~nobody", "\x00", "a" * 300, "/dev/null", "NNPDFLITE_dis_nnlo/7", "LO!", "FONLL-B"]),
+    st.sampled_from(["", "/", "..", "~nobody", "\x00", "a" * 300, "/dev/null", "NNPDFLITE_dis_nnlo/7", "LO!"]),
     st.sampled_from(["legacy", "QCD", "NNPDF_POS_2P24GEV_F2U", "SLAC_NC_NOTFIXED_D_EM-F2", "CCBAR_ASYMM", "nocuts"]),
-    st.sampled_from(["1/0 > 1", "x >", "sqrt(-x) > 0", "x**1000 > 1", "10**10**10 > 1", "idat > 3", "x", "().__class__"]),
+    st.sampled_from(["1/0 > 1", "x >", "sqrt(-x) > 0", "x**1000 > 1", "10**10**10 > 1", "x", "().__class__"]),
     st.text(max_size=8), st.lists(st.text(max_size=3), max_size=2), st.dictionaries(st.text(max_size=3), st.floats()),
 )  # fmt: skip
 

@@ -19,7 +19,7 @@ import nnpdf_lite
 from nnpdf_lite import cli
 from nnpdf_lite.fit.training_task import Progress
 from nnpdf_lite.results import progress
-from nnpdf_lite.runcard import json_schema
+from nnpdf_lite.runcard import find_runcard, json_schema
 from nnpdf_lite.tables import print_json, print_table
 
 ROOT = Path(__file__).parents[1]
@@ -166,7 +166,7 @@ def test_data_lists_points_before_and_after_cuts_uncertainties_and_tables(call, 
     assert (code, err) == (0, "")
     table = {row[1]: row for row in rows(out)}
     assert {*SETS, "NNPDF_POS_2P24GEV_F2U", "NNPDF_INTEG_3GEV_XT3"} <= set(table)
-    # kind, name, variant, experiment, points, kept, uncorrelated, correlated, shared, multiplicative, operation, hadrons
+    # points, kept; uncorrelated, correlated, shared, multiplicative sources; operation, hadrons, FK tables
     assert table["NMC_NC_NOTFIXED_EM-F2"] == (
         "data NMC_NC_NOTFIXED_EM-F2 legacy_dw NMC 260 121 1 5 100 0 RATIO 1 NMC_NC_EM_D_F2 NMC_NC_EM_P_F2".split()
     )
@@ -244,10 +244,10 @@ def test_fit_tabulates_its_replicas(call, fit_copy, card_file):
     assert rows(out)[1][-2:] == ["yes", "yes"]
 
 
-def test_a_shipped_card_still_has_its_name_beside_a_fit_of_that_name(call, tmp_path, monkeypatch):
+def test_a_shipped_card_still_has_its_name_beside_a_fit_of_that_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "dis_nnlo_quick").mkdir()
-    assert call("validate", "dis_nnlo_quick")[0] == 0
+    assert find_runcard("dis_nnlo_quick").is_file()
 
 
 def test_schema_is_json(call):
@@ -267,9 +267,8 @@ def test_the_reader_of_the_output_may_go_away():
 def test_a_full_disk_under_the_output_is_one_message(buffered):
     with open("/dev/full", "w") as full:
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": buffered}
-        done = subprocess.run(
-            [sys.executable, "-m", "nnpdf_lite", "schema"], stdout=full, stderr=subprocess.PIPE, text=True, env=environment
-        )
+        command = [sys.executable, "-m", "nnpdf_lite", "schema"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env=environment)
     assert (done.returncode, done.stderr) == (2, "error: input or output: No space left on device\n")
 
 
@@ -309,10 +308,9 @@ def test_a_narrow_terminal_loses_columns_not_letters(capsys, monkeypatch):
 def test_the_shipped_card_fits_into_80_columns(call, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "80")
-    for arguments in (["data", "dis_nnlo_quick"], ["chi2", "dis_nnlo_quick", "--pdf", "NNPDFLITE_dis_nnlo"]):
-        lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in call(*arguments)[1].splitlines()]
-        assert max(map(len, lines)) <= 80
-        assert sum("HERA_NC_318GEV_EAVG_BOTTOM-SIGMARED" in line for line in lines) == 1
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in call("data", "dis_nnlo_quick")[1].splitlines()]
+    assert max(map(len, lines)) <= 80
+    assert sum("HERA_NC_318GEV_EAVG_BOTTOM-SIGMARED" in line for line in lines) == 1
 
 
 def test_json_keeps_all_digits_and_says_null_for_nothing(capsys):

@@ -7,10 +7,13 @@ import tensorflow as tf
 from nnpdf_lite.data import pseudodata
 from nnpdf_lite.fit.folding import fold
 from nnpdf_lite.fit.objective import ELU_ALPHA, FoldedKernel, Objective
+from nnpdf_lite.fit.operator import build_operator, compress
 from nnpdf_lite.fit.preparation import prepare, replica_data, replica_masks, split_chi2
 from nnpdf_lite.fit.problem import build_problem
 from nnpdf_lite.fit.training import Trainer, _group_layout
-from nnpdf_lite.pdf.parametrisation import columns_to_evolution
+from nnpdf_lite.flavours import EVOLUTION_FLAVOURS
+from nnpdf_lite.pdf.lhapdf_set import load_pdf_set
+from nnpdf_lite.pdf.parametrisation import FIT_BASES, columns_to_evolution
 from nnpdf_lite.runcard import parse_runcard
 from nnpdf_lite.theory import predict
 
@@ -24,7 +27,7 @@ SPLITS = {
 
 
 def make_trainer(small_card, problem, replicas=REPLICAS, **keys):
-    small_card.update(double_precision=True, **keys)
+    small_card.update({"double_precision": True, "operator_tolerance": 0, **keys})
     return Trainer(prepare(problem, parse_runcard(small_card), replicas))
 
 
@@ -119,7 +122,8 @@ def test_penalties_are_those_of_the_constraint_sets(small_card, small_problem):
 MODELS = {
     "plain": {},
     "one mask for all, regularised": {
-        "same_trvl_per_replica": True, "parameters": {"regularizer": "l1_l2", "regularizer_args": {"l1": 0.3, "l2": 0.7}},
+        "same_trvl_per_replica": True,
+        "parameters": {"regularizer": "l1_l2", "regularizer_args": {"l1": 0.3, "l2": 0.7}},
     },
     "splits of datasets, trained exponents": {"diagonal_basis": False, "trainable": True},
     "feature scaling per flavour": {"parameters": {"feature_scaling_points": 10, "layer_type": "dense_per_flavour"}},
@@ -159,6 +163,32 @@ def test_gradient_of_the_whole_loss_is_that_of_finite_differences(small_card, sm
         assert (ahead - behind) / (2 * step) == pytest.approx((gradient * direction).sum(), rel=2e-5)
 
 
+@pytest.mark.parametrize("tolerance", [1e-2, 1e-4])
+def test_compressing_the_theory_moves_predictions_by_no_more_than_some_tolerances(small_problem, tolerance):
+    exact = build_operator(small_problem, FIT_BASES["EVOL"].columns)
+    compressed = compress(exact, small_problem, tolerance)
+    assert compressed.compression.error <= tolerance
+    assert len(compressed.compression.right) < exact.n_data
+    nodes = exact.x[: exact.n_fk]
+    columns = [EVOLUTION_FLAVOURS.index(name) for name in FIT_BASES["EVOL"].columns]
+    f = load_pdf_set("NNPDFLITE_dis_nnlo").evolution_basis(nodes, small_problem.card.q0, 0)
+    xf = (nodes[:, None] * f[:, columns]).T.ravel()
+    change = compressed.whitened @ (compressed.compression.right @ xf) - exact.whitened @ xf
+    sigma = np.linalg.norm(small_problem.cholesky, axis=1)
+    # The error is stated for unit length in units of the singlet; a real PDF is some times longer.
+    assert (np.abs(small_problem.cholesky @ change) <= 5 * tolerance * sigma).all()
+
+
+@pytest.mark.parametrize("keys", SPLITS.values(), ids=list(SPLITS))
+def test_compression_hardly_changes_the_loss(small_card, small_problem, keys):
+    exact = make_trainer(small_card, small_problem, **keys)
+    compressed = make_trainer(small_card, small_problem, **keys, operator_tolerance=1e-4)
+    state = exact.initial_state(REPLICAS)
+    expected, found = evaluate(exact, state), evaluate(compressed, state)
+    for name in ("training", "validation", "total"):
+        assert getattr(found, name).numpy() == pytest.approx(getattr(expected, name).numpy(), rel=1e-4), name
+
+
 @pytest.mark.parametrize("kind, l1, l2", [("l1", 0.3, 0.0), ("l2", 0.0, 0.7), ("l1_l2", 0.3, 0.7)])
 def test_regularisers_pull_on_kernels_and_leave_biases_alone(small_card, small_problem, kind, l1, l2):
     small_card["parameters"].update(regularizer=kind, regularizer_args={"l1": l1, "l2": l2})
@@ -180,7 +210,7 @@ def linear_card(small_card):
     """Linear network without sum rules or penalties, exponents fixed, data linear in the PDFs, one mask for all."""
     del small_card["dataset_inputs"][1], small_card["positivity"], small_card["integrability"]
     small_card.pop("added_filter_rules")
-    small_card.update(same_trvl_per_replica=True, double_precision=True, diagonal_frac=0.9)
+    small_card.update(same_trvl_per_replica=True, double_precision=True, diagonal_frac=0.9, operator_tolerance=0)
     small_card["parameters"].update(nodes_per_layer=[8], activation_per_layer=["linear"])
     entries = parse_runcard(small_card).fitting.basis
     small_card["fitting"] = {
@@ -196,7 +226,7 @@ def linear_card(small_card):
 
 
 def test_pseudodata_through_the_loss_give_the_posterior_of_a_gaussian_problem(linear_card):
-    """Minima over replicas scatter about the minimum of the data with covariance (A^T A)^-1, A the whitened Jacobian."""
+    """Minima over replicas scatter about that of the data with covariance (A^T A)^-1, A the whitened Jacobian."""
     problem = build_problem(parse_runcard(linear_card))
     card = parse_runcard(linear_card)
     replicas = list(range(0, 801))  # 0 is the data

@@ -41,7 +41,7 @@ def written(request, fit, toy_set):
 
 def random_points(n=1000):
     rng = np.random.default_rng(7)
-    return np.exp(rng.uniform(np.log(1e-6), np.log(0.9), n)), np.exp(rng.uniform(np.log(1.66), np.log(9e4), n))
+    return np.exp(rng.uniform(np.log(1e-5), np.log(0.9), n)), np.exp(rng.uniform(np.log(1.66), np.log(9e4), n))
 
 
 def subgrids(path):
@@ -140,8 +140,8 @@ def test_v3_of_every_member_stays_right(written):
 def test_valence_that_leaves_the_grid_is_found_below_it(written, name):
     """Evolution moves quarks to smaller x, and some below 1e-9, where no grid is.
 
-    The number that it conserves is the whole: what has left [1e-9, 1] is what has been added below, so with the integral
-    of the change below the grid, from its power law at the lowest knots, the rule holds to 1e-3.
+    The number that it conserves is the whole: what has left [1e-9, 1] is what has been added below, so with the
+    integral of the change below the grid, from its power law at the lowest knots, the rule holds to 1e-3.
     """
     combination, number = VALENCE[name]
     for member in range(written.n_members):

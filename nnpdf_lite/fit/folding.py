@@ -27,7 +27,7 @@ def fold(operator: Operator, data: np.ndarray, masks: np.ndarray, groups: np.nda
     n = operator.n_data
     nonlinear = np.zeros((n, operator.n_nonlinear))
     nonlinear[n - operator.n_nonlinear :] = operator.mixing
-    columns = np.concatenate([operator.rows[:n], nonlinear], axis=1)
+    columns = np.concatenate([operator.whitened, nonlinear], axis=1)
     return fold_rows(
         [[(columns[chosen], data[:, chosen]) for chosen in (mask, ~mask)] for mask in masks], groups
     )

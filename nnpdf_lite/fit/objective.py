@@ -27,14 +27,20 @@ class MaskedKernel:
     """
 
     def __init__(self, operator: Operator, dtype: tf.DType):
-        self.rows = tf.constant(operator.rows, dtype)
+        compression = operator.compression
+        self.rank = operator.n_data if compression is None else len(compression.right)
+        rest = operator.rows[operator.n_data :]
+        rows = operator.rows if compression is None else np.concatenate([compression.right, rest])
+        self.rows = tf.constant(rows, dtype)
+        self.left = None if compression is None else tf.constant(compression.left, dtype)
         self.n_data, self.n_nonlinear = operator.n_data, operator.n_nonlinear
         self.mixing = tf.constant(operator.mixing, dtype)
 
     def linear_rows(self, xf: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Apply all rows to ``x f`` (R, K J): whitened data part, and rows of everything else."""
         stacked = tf.matmul(xf, self.rows, transpose_b=True)
-        return stacked[:, : self.n_data], stacked[:, self.n_data :]
+        whitened, rest = stacked[:, : self.rank], stacked[:, self.rank :]
+        return whitened if self.left is None else tf.matmul(whitened, self.left, transpose_b=True), rest
 
     def chi2(
         self, whitened: tf.Tensor, nonlinear: tf.Tensor | None, replicas: Mapping[str, tf.Tensor]
@@ -53,18 +59,22 @@ class MaskedKernel:
 class FoldedKernel:
     """chi2 from triangular factors, one pair (training, validation) per distinct mask.
 
-    ``factors`` is (G, 2, C, C) for G masks and C = K J + n_nonlinear columns. Per replica: ``group`` (R,) which mask,
+    ``factors`` is (G, 2, C, C) for G masks and C = K J (or the compressed rank) + n_nonlinear columns. Per replica: ``group`` (R,) which mask,
     ``target`` (R, 2, C) projected data, ``floor`` (R, 2) the chi2 no PDF can remove.
     """
 
     def __init__(self, operator: Operator, factors: np.ndarray, dtype: tf.DType):
-        self.rows = tf.constant(operator.rows[operator.n_data :], dtype)
+        compression = operator.compression
+        rest = operator.rows[operator.n_data :]
+        self.rank = 0 if compression is None else len(compression.right)
+        self.rows = tf.constant(rest if compression is None else np.concatenate([compression.right, rest]), dtype)
         self.groups = len(factors)
         self.factors = [tf.constant(np.ascontiguousarray(factors[:, side]), dtype) for side in (0, 1)]
 
     def linear_rows(self, xf: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """The factors act on ``x f`` itself; other rows as usual."""
-        return xf, tf.matmul(xf, self.rows, transpose_b=True)
+        """Return what the factors act on, ``x f`` itself or its compressed components, and all other rows."""
+        stacked = tf.matmul(xf, self.rows, transpose_b=True)
+        return (stacked[:, : self.rank] if self.rank else xf), stacked[:, self.rank :]
 
     def chi2(
         self, whitened: tf.Tensor, nonlinear: tf.Tensor | None, replicas: Mapping[str, tf.Tensor]

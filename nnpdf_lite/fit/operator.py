@@ -5,7 +5,7 @@ choice of rows. Points whose prediction is not linear come last, where ``L^-1`` 
 the last rows only.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import solve_triangular
@@ -38,6 +38,24 @@ class Penalty:
 
 
 @dataclass(frozen=True)
+class Compression:
+    """The whitened data rows as a product ``left @ right`` of low rank r.
+
+    Attributes
+    ----------
+    right : (r, K J) array
+    left : (N, r) array
+    error : float
+        Largest effect on any prediction in units of its experimental uncertainty, for PDFs of the singlet's size with
+        independent values at every node.
+    """
+
+    right: np.ndarray
+    left: np.ndarray
+    error: float
+
+
+@dataclass(frozen=True)
 class Operator:
     """All that maps ``x f`` of the K fitted columns on J FK nodes to whitened data and constraints.
 
@@ -56,6 +74,8 @@ class Operator:
     mixing : (n, n) array
         Block of ``L^-1`` that whitens them.
     positivity, integrability : Penalty
+    compression : Compression or None
+        Stands in for the whitened data rows when given.
     """
 
     x: np.ndarray
@@ -66,11 +86,17 @@ class Operator:
     mixing: np.ndarray
     positivity: Penalty
     integrability: Penalty
+    compression: Compression | None = None
 
     @property
     def n_nonlinear(self) -> int:
         """Points whose prediction is not linear."""
         return len(self.mixing)
+
+    @property
+    def whitened(self) -> np.ndarray:
+        """Whitened data rows acting on ``x f`` (N, K J), or on its r compressed components (N, r)."""
+        return self.rows[: self.n_data] if self.compression is None else self.compression.left
 
 
 class _Rows:
@@ -142,6 +168,26 @@ def build_operator(problem: Problem, columns: tuple[str, ...]) -> Operator:
         positivity=positivity,
         integrability=integrability,
     )
+
+
+def compress(operator: Operator, problem: Problem, tolerance: float) -> Operator:
+    """Replace the whitened rows by a product of low rank that changes no prediction by more than ``tolerance`` sigma.
+
+    The singular values of the whitened operator fall fast: 3089 DIS points carry some 250 numbers. What is dropped is
+    measured, in units of each point's experimental uncertainty, for PDFs as large as the singlet (``x f`` of
+    ``x^-0.2 (1-x)^3``, which bounds it at Q0) with independent values at every node. ``tolerance`` 0 leaves the operator exact.
+    """
+    if tolerance <= 0:
+        return operator
+    n, nodes = operator.n_data, operator.x[: operator.n_fk]
+    size = np.tile(nodes**-0.2 * (1 - nodes) ** 3, operator.rows.shape[1] // len(nodes))
+    u, s, vt = np.linalg.svd(operator.rows[:n] * size, full_matrices=False)
+    sigma = np.linalg.norm(problem.cholesky, axis=1)
+    dropped = np.cumsum(((problem.cholesky @ (u * s)) ** 2)[:, ::-1], axis=1)[:, ::-1]  # if rank were 0, 1, ...
+    errors = np.append((np.sqrt(dropped) / sigma[:, None]).max(axis=0), 0.0)
+    rank = int(np.argmax(errors <= tolerance))
+    compression = Compression(vt[:rank] / size, u[:, :rank] * s[:rank], float(errors[rank]))
+    return replace(operator, compression=compression)
 
 
 def _linear_matrix(theory: DatasetTheory, rows: _Rows) -> np.ndarray:

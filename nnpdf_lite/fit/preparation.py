@@ -9,7 +9,7 @@ from ..data import pseudodata, training_mask
 from ..pdf.parametrisation import FIT_BASES
 from ..runcard import Runcard
 from .folding import fold, fold_rows
-from .operator import Operator, build_operator
+from .operator import Operator, build_operator, compress
 from .problem import Problem
 from .training_task import TrainingTask
 
@@ -51,6 +51,7 @@ def prepare(problem: Problem, card: Runcard, replicas: Sequence[int]) -> Trainin
     the basis of the data, where each mask has a covariance of its own, are folded.
     """
     operator = build_operator(problem, FIT_BASES[card.fitting.fitbasis].columns)
+    operator = compress(operator, problem, card.operator_tolerance)
     data, masks = replica_data(problem, card, replicas), replica_masks(problem, card, replicas)
     counts = {"n_training": masks.sum(axis=1).astype(float), "n_validation": (~masks).sum(axis=1).astype(float)}
     numbers = np.array([mask_number(card, int(r)) for r in replicas])
@@ -72,9 +73,9 @@ def _split_in_data_basis(
 ) -> list[list[tuple[np.ndarray, np.ndarray]]]:
     """Whiten training and validation points of each mask with the covariance of those points alone."""
     n, k = problem.n_data, operator.n_nonlinear
-    columns = np.zeros((n, operator.rows.shape[1] + k))
-    columns[:, : operator.rows.shape[1]] = problem.cholesky @ operator.rows[:n]
-    columns[n - k :, operator.rows.shape[1] :] = np.eye(k)
+    linear = problem.cholesky @ operator.whitened
+    columns = np.concatenate([linear, np.zeros((n, k))], axis=1)
+    columns[n - k :, linear.shape[1] :] = np.eye(k)
     covmat = problem.cholesky @ problem.cholesky.T
     parts = []
     for mask in masks:

@@ -26,7 +26,7 @@ STYLE = {"font.size": 12, "figure.titlesize": 12, "lines.linewidth": 1.3, "legen
 
 
 def members_at(pdf_set: LHAPDFSet, x: np.ndarray, q: float, combination: dict[int, float]) -> np.ndarray:
-    """Return ``x f`` (members, X) of a linear combination of partons; the central member alone if it is the only one."""
+    """Return ``x f`` (members, X) of a combination of partons; the central member alone if it is the only one."""
     pids, weights = list(combination), np.array(list(combination.values()))
     first = 1 if pdf_set.n_members > 1 else 0
     values = [pdf_set.xfxq(pids, x, q, member=m)[:, :, 0] for m in range(first, pdf_set.n_members)]

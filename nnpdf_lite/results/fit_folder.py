@@ -242,8 +242,9 @@ def _read_replica(folder: FitFolder, number: int) -> tuple[ReplicaRecord, np.nda
             attempts=int(info.get("attempts", 1)),
             history=np.array(info.get("history", np.empty((0, 3))), float),
         )
-        if (len(record.arc_lengths), len(record.integrability)) != (len(ARC_LENGTH_FLAVOURS), len(INTEGRABILITY_FLAVOURS)):
-            raise ValueError("arc_lengths and integrability do not hold five numbers each")
+        for key, flavours in (("arc_lengths", ARC_LENGTH_FLAVOURS), ("integrability", INTEGRABILITY_FLAVOURS)):
+            if len(getattr(record, key)) != len(flavours):
+                raise ValueError(f"{key} does not hold {len(flavours)} numbers")
     except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, yaml.YAMLError) as error:
         reason = f"the key {error} is missing" if isinstance(error, KeyError) else " ".join(str(error).split())
         raise InputError(

@@ -95,7 +95,8 @@ def run_fit(
     workers = worker_count(len(numbers), card.maxcores)
     loaded = time.monotonic() - started
     watcher.note(
-        f"{problem.n_data} points, {len(missing)} replicas, {workers} worker(s); data and theory loaded in {loaded:.1f} s"
+        f"{problem.n_data} points, {len(missing)} replicas, {workers} worker{'s' if workers > 1 else ''}; "
+        f"data and theory loaded in {loaded:.1f} s"
     )
     watcher.start(len(missing), card.parameters.epochs)
     x = export_xgrid()

@@ -169,7 +169,7 @@ class Fitting(Block):
     sum_rules: kinds.SumRules = Field(
         "ALL", description="Which hold at every epoch: momentum (MSR), valence (VSR), both (true, ALL) or none (false)."
     )
-    savepseudodata: kinds.Flag = Field(True, description="Save the pseudo-data of each replica in the fit folder.")
+    savepseudodata: kinds.Flag = Field(False, description="Save the pseudo-data of each replica in the fit folder.")
     basis: tuple[BasisEntry, ...] = Field(
         tuple(BasisEntry(**entry) for entry in default_basis("EVOL", scaled=False)),
         description="Preprocessing of each flavour of `fitbasis`, in any order; "
@@ -272,6 +272,11 @@ class Runcard(Block):
     added_filter_rules: tuple[FilterRule, ...] = Field((), description="Cuts added to the built-in ones.")
     maxcores: number(1, 100_000, whole=True, nullable=True) = Field(
         None, description="Most cores to use; null: all of them."
+    )
+    operator_tolerance: number(0, below=1) = Field(
+        1e-4,
+        description="Largest change of any prediction, in units of its experimental uncertainty, that compressing the "
+        "theory may make; 0 leaves it exact. Not an n3fit key.",
     )
     double_precision: kinds.Flag = Field(False, description="Train in float64 instead of float32.")
     debug: kinds.Flag = Field(False, description="Accepted, without effect.")
