@@ -117,6 +117,9 @@ def _parser() -> UsageParser:
     verb("postfit", postfit, "select the good replicas of a fit", "postfit dis_nnlo_quick", [folder, tables])
     added = verb("evolve", evolve, "evolve a fit and write its LHAPDF set", "evolve dis_nnlo_quick", [folder])
     added.add_argument("--output", metavar="DIR", help="folder of the set; by default FIT/postfit/FIT")
+    added = verb("merge", merge, "one fit out of several of the same runcard", "merge here there --output all")
+    added.add_argument("fits", nargs="+", metavar="FIT", help="fit folders")
+    added.add_argument("--output", metavar="DIR", required=True, help="fit folder that receives all replicas")
     verb("schema", schema, "print the JSON schema of runcards", "schema > runcard.schema.json")
     return parser
 
@@ -249,6 +252,15 @@ def evolve(options: argparse.Namespace) -> None:
     done = load_fit(options.fit)
     done.postfit()
     print(done.to_lhapdf(options.output, overwrite=options.output is None))
+
+
+def merge(options: argparse.Namespace) -> None:
+    """Collect the replicas of several folders and print where they are."""
+    from .results.merge import merge_folders
+
+    merged = merge_folders(options.fits, Path(options.output))
+    print(f"{len(merged.finished())} replicas", file=sys.stderr)
+    print(merged.path)
 
 
 def schema(options: argparse.Namespace) -> None:

@@ -42,6 +42,7 @@ SMALL_CARD = {
     },
     "integrability": {"integdatasets": [{"dataset": "NNPDF_INTEG_3GEV_XT3", "maxlambda": 1e2}]},
     "added_filter_rules": [{"dataset": "NNPDF_POS_2P24GEV_XGL", "rule": "x > 0.1"}],
+    "fitting": {"savepseudodata": True},
     "maxcores": 1,
 }
 

@@ -43,7 +43,7 @@ def fold_rows(parts: list[list[tuple[np.ndarray, np.ndarray]]], groups: np.ndarr
         for side, (rows, data) in enumerate(pair):
             q, r = np.linalg.qr(rows)
             rank = len(r)
-            projected = data[members] @ q
+            projected = np.array([one @ q for one in data[members]])  # one by one, for the same bits in any batch
             factors[g, side, :rank] = r
             target[members, side, :rank] = projected
             floor[members, side] = ((data[members] - projected @ q.T) ** 2).sum(axis=1)

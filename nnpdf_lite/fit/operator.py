@@ -46,8 +46,7 @@ class Compression:
     right : (r, K J) array
     left : (N, r) array
     error : float
-        Largest effect on any prediction in units of its experimental uncertainty, for PDFs of the singlet's size with
-        independent values at every node.
+        Bound on the effect on any prediction, in units of its experimental uncertainty (``compress``).
     """
 
     right: np.ndarray
@@ -174,17 +173,18 @@ def compress(operator: Operator, problem: Problem, tolerance: float) -> Operator
     """Replace the whitened rows by a product of low rank that changes no prediction by more than ``tolerance`` sigma.
 
     The singular values of the whitened operator fall fast: 3089 DIS points carry some 250 numbers. What is dropped is
-    measured, in units of each point's experimental uncertainty, for PDFs as large as the singlet (``x f`` of
-    ``x^-0.2 (1-x)^3``, which bounds it at Q0) with independent values at every node. ``tolerance`` 0 leaves the operator exact.
+    bounded, in units of each point's experimental uncertainty, for every PDF with ``|x f| < 2 x^-0.2 (1-x)^2`` (the
+    singlet at Q0 stays below) whatever its shape. ``tolerance`` 0 leaves the operator exact.
     """
     if tolerance <= 0:
         return operator
     n, nodes = operator.n_data, operator.x[: operator.n_fk]
-    size = np.tile(nodes**-0.2 * (1 - nodes) ** 3, operator.rows.shape[1] // len(nodes))
+    size = np.tile(2 * nodes**-0.2 * (1 - nodes) ** 2, operator.rows.shape[1] // len(nodes))
     u, s, vt = np.linalg.svd(operator.rows[:n] * size, full_matrices=False)
     sigma = np.linalg.norm(problem.cholesky, axis=1)
     dropped = np.cumsum(((problem.cholesky @ (u * s)) ** 2)[:, ::-1], axis=1)[:, ::-1]  # if rank were 0, 1, ...
-    errors = np.append((np.sqrt(dropped) / sigma[:, None]).max(axis=0), 0.0)
+    longest = np.sqrt(len(size))  # of a PDF within the bound, in units of ``size``
+    errors = np.append(longest * (np.sqrt(dropped) / sigma[:, None]).max(axis=0), 0.0)
     rank = int(np.argmax(errors <= tolerance))
     compression = Compression(vt[:rank] / size, u[:, :rank] * s[:rank], float(errors[rank]))
     return replace(operator, compression=compression)

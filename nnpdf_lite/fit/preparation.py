@@ -60,8 +60,9 @@ def prepare(problem: Problem, card: Runcard, replicas: Sequence[int]) -> Trainin
     if not card.diagonal_basis:
         factors, arrays = fold_rows(_split_in_data_basis(problem, operator, data, masks[first]), groups)
     else:
-        whitened = solve_triangular(problem.cholesky, data.T, lower=True).T
-        if len(distinct) < len(replicas) or len(distinct) == 1:
+        # One by one: the last bit of a solution depends on how many there are.
+        whitened = np.array([solve_triangular(problem.cholesky, one, lower=True) for one in data])
+        if card.same_trvl_per_replica or card.training_masks:
             factors, arrays = fold(operator, whitened, masks[first], groups)
         else:
             arrays = {"data": whitened, "mask": masks.astype(float)}

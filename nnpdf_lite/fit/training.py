@@ -17,7 +17,12 @@ from .training_task import Progress, TrainedReplica, TrainingTask
 
 #: Multipliers grow, and Python looks in, every this many epochs.
 BLOCK = 100
-#: A replica whose loss is not finite starts again this often before it is given up.
+#: Batches are filled up to a multiple of this with repeats: products of other shapes round differently, and a replica
+#: would not come out the same, bit for bit, alone and in a batch.
+BATCH_MULTIPLE = 16
+#: Training chi2 per point, at the end of a block, beyond which a replica has diverged.
+DIVERGED = 1e4
+#: A replica that diverged starts again this often before it is given up.
 MAX_ATTEMPTS = 5
 
 State = dict[str, np.ndarray]
@@ -213,13 +218,15 @@ class Trainer:
         same end.
         """
         while len(state["replica"]):
-            inputs = self._inputs(state["replica"])
-            changing = {k: tf.constant(v) for k, v in state.items() if k not in ("attempt", "history")}
+            n = len(state["replica"])
+            rows = np.resize(np.arange(n), -(-n // BATCH_MULTIPLE) * BATCH_MULTIPLE)
+            inputs = self._inputs(state["replica"][rows])
+            changing = {k: tf.constant(v[rows]) for k, v in state.items() if k not in ("attempt", "history")}
             left = self.card.parameters.epochs - int(state["epoch"].min())
             out = self._block(
-                changing, inputs, tf.constant(self.multipliers(state["epoch"][:, 0])), tf.constant(min(BLOCK, left))
+                changing, inputs, tf.constant(self.multipliers(state["epoch"][rows, 0])), tf.constant(min(BLOCK, left))
             )
-            state = {**state, **{k: np.array(v) for k, v in out.items()}}
+            state = {**state, **{k: np.array(v)[:n] for k, v in out.items()}}
             _record(state)
             state, restarted = self._restart(state)
             done = ~state["active"]
@@ -238,8 +245,8 @@ class Trainer:
         return {k: tf.constant(v, tf.int32 if v.dtype.kind == "i" else self.dtype) for k, v in arrays.items()}
 
     def _restart(self, state: State) -> tuple[State, tuple[int, ...]]:
-        """Start replicas whose loss is not finite again, from a new initialisation of the same number."""
-        broken = ~np.isfinite(state["training"]) & state["active"]
+        """Start replicas that diverged (loss not finite, or absurd) again, from new weights of the same number."""
+        broken = ~(state["training"] < DIVERGED) & state["active"]
         retry = np.flatnonzero(broken & (state["attempt"] < MAX_ATTEMPTS))
         state["active"] = state["active"] & ~broken
         if len(retry):

@@ -7,6 +7,7 @@ one worker per core beats threads inside TensorFlow, whose operations here are t
 import os
 import pickle
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -50,11 +51,33 @@ def _train(order: dict, channel: BinaryIO) -> None:
         _send(channel, ("warning", warning))
     state = _merge(trainer, saved, task.replicas)
     save = Checkpoint(order["checkpoint"], order["checkpoint_interval"])
-    for replica in trainer.train(state, lambda progress: _send(channel, ("progress", progress)), save):
+    log = _tensorboard(order["checkpoint"].with_suffix("")) if task.card.tensorboard else lambda progress: None
+
+    def watch(progress: Any) -> None:
+        log(progress)
+        _send(channel, ("progress", progress))
+
+    for replica in trainer.train(state, watch, save):
         f = trainer.model(replica.parameters[None], order["x_export"])[0]
         alpha, beta = (values[0] for values in trainer.model.exponents(np.asarray(replica.parameters)[None]))
         _send(channel, ("replica", replica, f, alpha, beta))
     _send(channel, ("done",))
+
+
+def _tensorboard(folder: Path) -> Callable[[Any], None]:
+    """Return what logs the chi2 of every replica for TensorBoard."""
+    import tensorflow as tf
+
+    writer = tf.summary.create_file_writer(str(folder))
+
+    def log(progress: Any) -> None:
+        with writer.as_default():
+            for replica, training, validation in zip(progress.replicas, progress.training, progress.validation):
+                tf.summary.scalar(f"training/replica_{replica}", training, step=progress.epoch)
+                tf.summary.scalar(f"validation/replica_{replica}", validation, step=progress.epoch)
+        writer.flush()
+
+    return log
 
 
 def _merge(trainer: Any, saved: dict | None, replicas: Any) -> dict:

@@ -22,13 +22,18 @@ def reference_rule() -> tuple[np.ndarray, np.ndarray]:
 
     Exact to about 1e-10 on the model's integrands; used to fit the few-node weights and for exported replicas.
     """
-    nodes, weights = np.polynomial.legendre.leggauss(24)
-    edges = np.append(np.linspace(np.log(X_MIN), np.log(0.1), 24), np.log(0.5))
+    nodes, weights = np.polynomial.legendre.leggauss(12)
+    edges = np.append(np.linspace(np.log(X_MIN), np.log(0.1), 80), np.linspace(np.log(0.1), np.log(0.5), 8)[1:])
+    y, dy = _composite(edges, nodes, weights)
+    t, dt = _composite(np.linspace(0, 1, 5), nodes, weights)
+    x_high = 1 - 0.5 * t**4  # resolves the end point, where (1-x)^beta is not analytic
+    return np.concatenate([np.exp(y), x_high]), np.concatenate([dy, 2 * t**3 * dt / x_high])
+
+
+def _composite(edges: np.ndarray, nodes: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Repeat a rule for [-1, 1] on every interval between ``edges``; returns nodes and weights."""
     half, middle = np.diff(edges)[:, None] / 2, (edges[1:] + edges[:-1])[:, None] / 2
-    x_low, w_low = np.exp(middle + half * nodes).ravel(), (half * weights).ravel()
-    t = (nodes + 1) / 2  # x = 1 - t^4/2 resolves the end point, where (1-x)^beta is not analytic
-    x_high = 1 - 0.5 * t**4
-    return np.concatenate([x_low, x_high]), np.concatenate([w_low, weights * t**3 / x_high])
+    return (middle + half * nodes).ravel(), (half * weights).ravel()
 
 
 def integration_nodes(fk_nodes: np.ndarray) -> np.ndarray:

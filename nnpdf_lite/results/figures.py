@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ..pdf.lhapdf_set import LHAPDFSet
+from .ensemble import ReplicaRecord
 
 #: Combinations shown: label, parton coefficients and the factor they are drawn with.
 FLAVOURS = (
@@ -102,6 +103,30 @@ def _band(axis: Axes, x: np.ndarray, values: np.ndarray, colour: str, label: str
 def _title(pdf_set: LHAPDFSet) -> str:
     n = pdf_set.n_members - 1
     return f"{pdf_set.name}: mean and 1σ of {n} replicas" if n > 1 else pdf_set.name
+
+
+def training_curves(records: Sequence[ReplicaRecord]) -> Figure:
+    """Draw training and validation chi2 per point of every replica against epochs, and their best epochs."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(11, 4.5), layout="constrained")
+        axes = figure.subplots(1, 2, width_ratios=[1.6, 1])
+        for record in records:
+            if len(record.history):
+                epochs, training, validation = np.asarray(record.history).T
+                axes[0].plot(epochs, training, color=PALETTE[0], linewidth=0.5, alpha=0.5)
+                axes[0].plot(epochs, validation, color=PALETTE[1], linewidth=0.5, alpha=0.5)
+        best = np.array([(r.training, r.validation) for r in records])
+        low, high = np.percentile(best[np.isfinite(best).all(axis=1)], [0, 97]) if len(best) else (0, 1)
+        axes[0].set(xlabel="epoch", ylabel=r"$\chi^2 / N$ of pseudo-data", ylim=(low - 0.05, high + 0.6))
+        axes[0].legend(
+            [Line2D([], [], color=colour) for colour in PALETTE[:2]], ["training", "validation"], loc="upper right"
+        )
+        axes[1].scatter(*best.T, s=12, color=PALETTE[2])
+        limits = (low - 0.05, high + 0.1)
+        axes[1].plot(limits, limits, color="0.7", linewidth=0.8, zorder=0)
+        axes[1].set(xlabel="training, at the best epoch", ylabel="validation", xlim=limits, ylim=limits)
+        figure.suptitle(f"{len(records)} replicas")
+    return figure
 
 
 def save(figure: Figure, path) -> None:

@@ -94,7 +94,7 @@ def check_folder(path: Path, card: Runcard, *, resume: bool = False) -> FitFolde
     if resume and not folder.path.is_dir():
         raise InputError(f"{path}: nothing to resume, there is no such folder; leave out --resume to start a fit")
     if (folder.path / "filter.yml").is_file():
-        difference = _first_difference(folder.runcard(), card)
+        difference = first_difference(folder.runcard(), card)
         if difference:
             raise InputError(
                 f"{path}: exists and was made with another runcard ({difference}); "
@@ -124,7 +124,7 @@ def create_folder(path: Path, card: Runcard) -> FitFolder:
     return folder
 
 
-def _first_difference(old: Runcard, new: Runcard) -> str:
+def first_difference(old: Runcard, new: Runcard) -> str:
     """Name the first value in which two cards differ; how many replicas are wanted does not change a replica."""
     free = {"replicas", "description", "maxcores", "debug"}
     return _difference(old.model_dump(exclude=free), new.model_dump(exclude=free))

@@ -231,7 +231,7 @@ class FilterRule(Block):
 
 
 class Tensorboard(Block):
-    """Accepted, without effect."""
+    """Log of the training for TensorBoard."""
 
     weight_freq: number(0, whole=True) = Field(0, description="Accepted, without effect.")
     profiling: kinds.Flag = Field(False, description="Accepted, without effect.")
@@ -284,7 +284,9 @@ class Runcard(Block):
     save: kinds.FileOrFlag = Field(
         None, description="Accepted, without effect: the fit folder keeps what a fit needs to continue."
     )
-    tensorboard: Tensorboard | None = Field(None, description="Accepted, without effect.")
+    tensorboard: Tensorboard | None = Field(
+        None, description="When given, chi2 of every replica is logged for TensorBoard in the fit folder's `training/`."
+    )
 
     _complete = model_validator(mode="before")(complete)
     _check = model_validator(mode="after")(checks.raising(checks.runcard))
