@@ -147,7 +147,9 @@ def measure(command: list[str], replicas: int, environment: dict, log: Path) -> 
             if found := EPOCH.search(line):
                 worker, batch, epoch = found.groups()
                 said = time.monotonic() - started, int(epoch), int(batch or replicas)
-                workers.setdefault(worker or "0", []).append(said)
+                before = workers.setdefault(worker or "0", [])
+                if not before or (before[0][2] == said[2] and before[-1][1] < said[1]):  # else one that started again
+                    before.append(said)
     code = process.wait()
     finished.set()
     sampler.join()

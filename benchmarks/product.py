@@ -26,6 +26,7 @@ tf.config.threading.set_inter_op_parallelism_threads(1)
 from nnpdf_lite.fit.preparation import prepare  # noqa: E402
 from nnpdf_lite.fit.problem import Problem, build_problem  # noqa: E402
 from nnpdf_lite.fit.training import Trainer  # noqa: E402
+from nnpdf_lite.fit.training_task import Progress  # noqa: E402
 from nnpdf_lite.runcard import Runcard, load_runcard  # noqa: E402
 
 #: Values of ``training_masks``: a mask per replica, ten shared ones, one.
@@ -93,11 +94,16 @@ def trainer_of(problem: Problem, card: Runcard, masks: int | None, batch: int) -
 def epoch_seconds(trainer: Trainer) -> float:
     """Train, and return the median time of an epoch over blocks, without the first, which compiles."""
     times: list[tuple[int, float]] = []
-    state = trainer.initial_state(trainer.task.replicas)
-    for _ in trainer.train(state, lambda progress: times.append((progress.epoch, time.perf_counter()))):
+    replicas = trainer.task.replicas
+
+    def watch(progress: Progress) -> None:
+        if len(progress.replicas) == len(replicas):  # a replica that starts again goes on alone afterwards
+            times.append((progress.epoch, time.perf_counter()))
+
+    for _ in trainer.train(trainer.initial_state(replicas), watch):
         pass
-    blocks = [(after - before) / (last - first) for (first, before), (last, after) in zip(times, times[1:])]
-    return statistics.median(blocks)
+    steps = ((last - first, after - before) for (first, before), (last, after) in zip(times, times[1:]))
+    return statistics.median(seconds / epochs for epochs, seconds in steps if epochs > 0)
 
 
 def against_product(problem: Problem, card: Runcard, masks: int | None, batch: int) -> dict:
@@ -127,7 +133,8 @@ def epoch_times(problem: Problem, card: Runcard, batch: int) -> dict[str, float]
 def operator_products(trainer: Trainer, batch: int) -> list[Product]:
     """Products of the PDFs with the operator and of the gradient with its transpose; validation goes forward only."""
     kernel = trainer.objective.kernel
-    matrices = [(tuple(kernel.rows.shape), True)]
+    there_and_back = [kernel.rows, *(left for left in [getattr(kernel, "left", None)] if left is not None)]
+    matrices = [(tuple(matrix.shape), True) for matrix in there_and_back]
     matrices += [(tuple(f.shape), side == 0) for side, f in enumerate(getattr(kernel, "factors", ()))]
     products: list[Product] = []
     for shape, goes_back in matrices:
