@@ -14,7 +14,7 @@ from . import fit as _fit_package
 from .errors import InputError
 
 __version__ = "0.1.0"
-__all__ = ["InputError", "fit", "load_fit", "__version__"]
+__all__ = ["InputError", "__version__", "fit", "load_fit"]
 
 
 class _CallablePackage(types.ModuleType):

@@ -1,6 +1,7 @@
 """Tables on standard output: aligned text for people, JSON for programs."""
 
 import json
+import math
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -69,7 +70,7 @@ def _needed(cells: dict[str, list[str]]) -> int:
 
 def _cell(value: object) -> str:
     if isinstance(value, float):
-        if value != value:
+        if math.isnan(value):
             return "-"
         return f"{value:.3f}" if abs(value) < 1e5 else f"{value:.3e}"
     if value is True or value is False:

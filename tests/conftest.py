@@ -8,7 +8,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
     os.environ.setdefault(threads, "1")
 
-import pytest  # noqa: E402
+import pytest
 
 #: Structure functions and a ratio of two of them (not linear in the PDFs), positivity, integrability; seconds to fit.
 SMALL_CARD = {

@@ -158,7 +158,7 @@ def test_chi2_of_each_set_is_the_reference(reference):
 
 
 def test_chi2_with_correlations_across_sets(reference):
-    rows, sets, predictions = reference
+    _rows, sets, predictions = reference
     inclusive = [i for i, one in enumerate(sets) if one.name.startswith("HERA") and "EAVG" not in one.name]
     hera = [sets[i] for i in inclusive], [predictions[i] for i in inclusive]
     assert chi2(*hera) / sum(map(len, hera[0])) == pytest.approx(1.178, abs=1e-3)

@@ -152,7 +152,7 @@ def test_an_ensemble_survives_writing_and_reading(small_card, tmp_path):
             ({"fl": "g", "smallx": 1.0, "largex": 2.0},),
             2,
             np.round(rng.random((3, 3)), 6),
-        )  # fmt: skip
+        )
         for number in (4, 11)
     )
     for record, values in zip(records, f):

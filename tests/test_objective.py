@@ -229,7 +229,7 @@ def test_pseudodata_through_the_loss_give_the_posterior_of_a_gaussian_problem(li
     """Minima over replicas scatter about that of the data with covariance (A^T A)^-1, A the whitened Jacobian."""
     problem = build_problem(parse_runcard(linear_card))
     card = parse_runcard(linear_card)
-    replicas = list(range(0, 801))  # 0 is the data
+    replicas = list(range(801))  # 0 is the data
     trainer = Trainer(prepare(problem, card, replicas))
     state = trainer.initial_state(replicas)
     # Whitened training rows of f(theta): column i is the prediction of parameter i alone.

@@ -102,7 +102,7 @@ def test_the_norm_is_clipped_over_all_parameters_of_a_replica_and_no_others():
 
 
 def test_replicas_at_different_steps_share_a_batch():
-    optimizer = Optimizer("Nadam", {"learning_rate": 0.01, **{"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7}})
+    optimizer = Optimizer("Nadam", {"learning_rate": 0.01, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7})
     gradients = [tf.constant(rng.normal(size=(1, 4))) for _ in range(5)]
 
     def run(slots, numbers):

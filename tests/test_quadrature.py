@@ -77,7 +77,7 @@ def test_nodes_ascend_within_the_integration_range(grid):
 @pytest.mark.parametrize("flavour, kind, smallx, largex", RANGES, ids=[entry[0] for entry in RANGES])
 def test_sum_rules_of_initial_networks_are_integrated_to_1e_6(grid, flavour, kind, smallx, largex):
     errors = [
-        relative_error(grid, kind, alpha, beta, lambda x: network(x, seed))
+        relative_error(grid, kind, alpha, beta, lambda x, seed=seed: network(x, seed))
         for seed in range(8)
         for alpha in smallx
         for beta in largex
@@ -95,11 +95,11 @@ def test_sum_rules_of_initial_networks_are_integrated_to_1e_6(grid, flavour, kin
 def test_sum_rules_are_integrated_to_1e_6_anywhere_in_the_preprocessing_ranges(entry, position, seed, grid):
     _, kind, smallx, largex = entry
     alpha, beta = (low + t * (high - low) for t, (low, high) in zip(position, (smallx, largex)))
-    assert relative_error(grid, kind, alpha, beta, lambda x: network(x, seed)) < 1e-6
+    assert relative_error(grid, kind, alpha, beta, lambda x, seed=seed: network(x, seed)) < 1e-6
 
 
 def test_steep_networks_lose_precision_slowly():
     errors = [
-        relative_error("of the tables", "momentum", 1.1, 2.0, lambda x: network(x, seed, 1.5)) for seed in range(60)
+        relative_error("of the tables", "momentum", 1.1, 2.0, lambda x, seed=seed: network(x, seed, 1.5)) for seed in range(60)
     ]
     assert max(errors) < 1e-4 and np.median(errors) < 1e-6

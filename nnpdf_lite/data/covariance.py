@@ -1,5 +1,6 @@
 """Covariance matrices of several sets together, and their Cholesky factors."""
 
+import itertools
 from collections import Counter
 from collections.abc import Sequence
 
@@ -47,7 +48,7 @@ def covariance(
         When a set with a multiplicative error has data of exactly zero, so that t0 cannot scale it.
     """
     starts = np.cumsum([0, *(len(dataset) for dataset in datasets)])
-    blocks = [slice(*pair) for pair in zip(starts, starts[1:])]
+    blocks = [slice(*pair) for pair in itertools.pairwise(starts)]
     total = np.zeros((starts[-1], starts[-1]))
     if t0_predictions is not None and np.shape(t0_predictions) != (starts[-1],):
         raise ValueError(f"t0_predictions has shape {np.shape(t0_predictions)}, expected ({starts[-1]},)")

@@ -4,6 +4,7 @@ Only what is listed here is allowed; the text is never run as Python.
 """
 
 import ast
+import itertools
 from collections.abc import Mapping
 
 import numpy as np
@@ -85,7 +86,7 @@ def _value(node: ast.expr, variables: Mapping[str, np.ndarray | float], where: s
         return _BOOLEAN[type(node.op)].reduce(_conditions(node.values, variables, where))
     if isinstance(node, ast.Compare) and all(type(op) in _COMPARISON for op in node.ops):
         terms = [_value(term, variables, where) for term in [node.left, *node.comparators]]
-        links = [_COMPARISON[type(op)](*pair) for op, pair in zip(node.ops, zip(terms, terms[1:]))]
+        links = [_COMPARISON[type(op)](*pair) for op, pair in zip(node.ops, itertools.pairwise(terms))]
         return np.logical_and.reduce(np.broadcast_arrays(*links))
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and len(node.args) == 1 and not node.keywords:
         if node.func.id not in FUNCTIONS:

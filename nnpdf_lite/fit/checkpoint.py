@@ -53,6 +53,6 @@ def load_checkpoint(path: Path) -> tuple[State | None, str]:
         try:
             with np.load(candidate) as file:
                 return {name: file[name] for name in file.files}, warning
-        except Exception as error:  # a damaged archive fails in many ways; all mean the same
+        except Exception as error:  # noqa: BLE001 - a damaged archive fails in many ways; all mean the same
             warning = f"{candidate}: unreadable checkpoint ({error}); falling back to the one before"
     return None, warning

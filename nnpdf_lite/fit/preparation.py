@@ -55,7 +55,7 @@ def prepare(problem: Problem, card: Runcard, replicas: Sequence[int]) -> Trainin
     data, masks = replica_data(problem, card, replicas), replica_masks(problem, card, replicas)
     counts = {"n_training": masks.sum(axis=1).astype(float), "n_validation": (~masks).sum(axis=1).astype(float)}
     numbers = np.array([mask_number(card, int(r)) for r in replicas])
-    distinct, first, groups = np.unique(numbers, return_index=True, return_inverse=True)
+    _distinct, first, groups = np.unique(numbers, return_index=True, return_inverse=True)
     factors = None
     if not card.diagonal_basis:
         factors, arrays = fold_rows(_split_in_data_basis(problem, operator, data, masks[first]), groups)

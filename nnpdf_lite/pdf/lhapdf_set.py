@@ -4,6 +4,7 @@ Interpolation is neopdf-hep's. That library ends the whole process when a file i
 outside a grid, so files are checked, and points brought inside, before it sees them.
 """
 
+import itertools
 import os
 import re
 import tempfile
@@ -16,8 +17,8 @@ import yaml
 from neopdf.pdf import PDF
 
 from nnpdf_lite.errors import InputError, nearest
-from nnpdf_lite.paths import search_path
 from nnpdf_lite.flavours import FLAVOUR_PIDS, FLAVOUR_TO_EVOLUTION
+from nnpdf_lite.paths import search_path
 
 _RANGE_TOLERANCE = 1e-6
 
@@ -193,7 +194,7 @@ def _read_info(path: Path) -> Mapping:
 def _check_grid(file: Path) -> _Ranges:
     """Return the coverage of a member file after checking that its grids are complete and finite."""
     try:
-        header, *blocks = re.split(r"^---[ \t]*$", file.read_text(), flags=re.MULTILINE)
+        _header, *blocks = re.split(r"^---[ \t]*$", file.read_text(), flags=re.MULTILINE)
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{file}: unreadable ({error})") from error
     if len(blocks) < 2 or blocks.pop().strip():
@@ -201,7 +202,7 @@ def _check_grid(file: Path) -> _Ranges:
     grids = [_check_block(file, number, block.strip()) for number, block in enumerate(blocks, start=1)]
     if any(grid.flavours != grids[0].flavours for grid in grids):
         raise InputError(f"{file}: its subgrids hold different flavours")
-    if any(lower.q[1] != upper.q[0] for lower, upper in zip(grids[:-1], grids[1:])):
+    if any(lower.q[1] != upper.q[0] for lower, upper in itertools.pairwise(grids)):
         raise InputError(f"{file}: its subgrids do not join in Q")
     x_range = (max(grid.x[0] for grid in grids), min(grid.x[1] for grid in grids))
     return _Ranges(grids[0].flavours, x_range, (grids[0].q[0], grids[-1].q[1]))

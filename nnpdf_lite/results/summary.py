@@ -29,9 +29,9 @@ def _page(fit: Fit, chi2: pd.DataFrame) -> str:
         "",
         f"{int(replicas.kept.sum())} replicas kept of {len(replicas)}"
         + (f"; dropped for {', '.join(dropped)}." if dropped else "."),
-        f"Median training chi2/N {replicas.training.median():.3f}, validation {replicas.validation.median():.3f}, "
+        (f"Median training chi2/N {replicas.training.median():.3f}, validation {replicas.validation.median():.3f}, "
         f"to the central data {replicas.chi2.median():.3f} (t0 covariance); median best epoch "
-        f"{replicas.best_epoch.median():.0f}.",
+        f"{replicas.best_epoch.median():.0f}."),
         "",
         "![PDFs](pdfs.png)",
         "",
