@@ -31,9 +31,13 @@ class TrainingTask:
     factors: np.ndarray | None = None
 
     def select(self, chosen: np.ndarray) -> "TrainingTask":
-        """Return the task of a part of the replicas (positions)."""
+        """Return the task of a part of the replicas (positions), with the factors of their masks alone."""
         part = {name: values[chosen] for name, values in self.per_replica.items()}
-        return TrainingTask(self.card, self.operator, self.replicas[chosen], part, self.factors)
+        factors = self.factors
+        if factors is not None:
+            used, part["group"] = np.unique(part["group"], return_inverse=True)
+            factors = factors[used]
+        return TrainingTask(self.card, self.operator, self.replicas[chosen], part, factors)
 
 
 @dataclass(frozen=True)
