@@ -202,12 +202,12 @@ def data(options: argparse.Namespace) -> None:
     from .runcard import load_runcard
 
     card = load_runcard(options.runcard)
-    from .results.contents import DISPENSABLE, contents_table, total
+    from .results.contents import DISPENSABLE, contents_table, operator_summary, total
 
     table = contents_table(card)
     _show(table, options, group="kind", dispensable=DISPENSABLE)
-    if not options.json:
-        print(f"\n{total(table)}")
+    words = f"{total(table)}\n{operator_summary(card)}"
+    print(words if options.json else f"\n{words}", file=sys.stderr if options.json else sys.stdout)
 
 
 def chi2(options: argparse.Namespace) -> None:

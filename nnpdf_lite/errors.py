@@ -1,6 +1,8 @@
-"""The one exception a user sees, and the suggestion that goes with it."""
+"""The one exception a user sees, the suggestion that goes with it, and silence for what others would print."""
 
 import difflib
+import os
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -27,3 +29,17 @@ def at(place: str) -> Iterator[None]:
         yield
     except InputError as error:
         raise InputError(f"{place}: {error}") from error
+
+
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Keep what compiled libraries write to file descriptor 2 (banners, panics) from the user."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    try:
+        with open(os.devnull, "w") as sink:
+            os.dup2(sink.fileno(), 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)

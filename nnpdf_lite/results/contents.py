@@ -6,6 +6,9 @@ import pandas as pd
 from ..data import cut_indices, load_dataset
 from ..data.covariance import CORRELATED_WITHIN_SET, IGNORED, UNCORRELATED
 from ..errors import at
+from ..fit.operator import build_operator, compress
+from ..fit.problem import build_problem
+from ..pdf.parametrisation import FIT_BASES
 from ..runcard import Runcard
 from ..theory import load_dataset_theory, load_theory
 from .chi2 import experiment_of
@@ -76,3 +79,20 @@ def total(table: pd.DataFrame) -> str:
     for kind, rows in table[table.kind != "data"].groupby("kind", sort=False):
         words.append(f"{len(rows)} {kind} set{'s' if len(rows) > 1 else ''}")
     return "; ".join(words)
+
+
+def operator_summary(card: Runcard) -> str:
+    """Return in words what compressing the theory keeps, drops and saves (``fit.operator.compress``)."""
+    problem = build_problem(card)
+    operator = build_operator(problem, FIT_BASES[card.fitting.fitbasis].columns)
+    n, columns = operator.n_data, operator.rows.shape[1]
+    compression = compress(operator, problem, card.operator_tolerance).compression
+    exact = operator.rows.size
+    if compression is None:
+        return f"theory: {n} x {columns} operator, exact"
+    rank = len(compression.right)
+    products = exact - n * columns + rank * (n + columns)
+    return (
+        f"theory: {n} x {columns} operator, rank {rank} changes no prediction by more than {compression.error:.1e} of its "
+        f"uncertainty and takes {products / exact:.0%} of the operations ({operator.n_nonlinear} points are not linear)"
+    )

@@ -7,17 +7,14 @@ module touches it, and it reconfigures HOPPET when an :class:`Evolution` other t
 References: G.P. Salam and J. Rojo, arXiv:0804.3755; A. Karlberg et al., arXiv:2510.09310.
 """
 
-import contextlib
 import ctypes
-import os
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import hoppet
 import numpy as np
 
-from nnpdf_lite.errors import InputError
+from nnpdf_lite.errors import InputError, quiet_libraries
 from nnpdf_lite.flavours import EVOLUTION_TO_FLAVOUR, FLAVOUR_PIDS
 from nnpdf_lite.results.interpolation import interpolation_matrix
 
@@ -251,7 +248,7 @@ class Evolution:
         if Evolution._active == (settings, self._refinement):
             return
         Evolution._active = None
-        with _quiet_fortran():
+        with quiet_libraries():
             if settings.fixed_flavours:
                 hoppet.SetFFN(settings.fixed_flavours)
             else:
@@ -265,6 +262,7 @@ class Evolution:
             )  # fmt: skip
             hoppet.SetCoupling(settings.alphas, settings.q_ref, settings.loops)
             hoppet.PreEvolve(settings.alphas, settings.q_ref, settings.loops, 1.0, settings.q0)
+            _flush_fortran()
         Evolution._nodes = _node_positions()
         Evolution._active = (settings, self._refinement)
 
@@ -276,19 +274,8 @@ def _node_positions() -> np.ndarray:
     return np.array(positions)
 
 
-@contextlib.contextmanager
-def _quiet_fortran() -> Iterator[None]:
-    """Keep HOPPET's banner and grid warnings, written by Fortran to file descriptor 2, out of the progress output."""
-    sys.stderr.flush()
-    saved = os.dup(2)
-    try:
-        with open(os.devnull, "w") as sink:
-            os.dup2(sink.fileno(), 2)
-        yield
-        # Fortran buffers the text and would write it at the end of the process.
-        flush = getattr(ctypes.CDLL(hoppet._hoppet_swig.__file__), "_gfortran_flush_i4", None)
-        if flush is not None:
-            flush(None)
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
+def _flush_fortran() -> None:
+    """Have Fortran write HOPPET's banner now, not at the end of the process."""
+    flush = getattr(ctypes.CDLL(hoppet._hoppet_swig.__file__), "_gfortran_flush_i4", None)
+    if flush is not None:
+        flush(None)

@@ -116,13 +116,14 @@ def training_curves(records: Sequence[ReplicaRecord]) -> Figure:
                 axes[0].plot(epochs, training, color=PALETTE[0], linewidth=0.5, alpha=0.5)
                 axes[0].plot(epochs, validation, color=PALETTE[1], linewidth=0.5, alpha=0.5)
         best = np.array([(r.training, r.validation) for r in records])
-        low, high = np.percentile(best[np.isfinite(best).all(axis=1)], [0, 97]) if len(best) else (0, 1)
-        axes[0].set(xlabel="epoch", ylabel=r"$\chi^2 / N$ of pseudo-data", ylim=(low - 0.05, high + 0.6))
+        best = best[np.isfinite(best).all(axis=1)]
+        low, high = np.quantile(best, [0, 0.97]) if len(best) else (0.0, 1.0)
+        axes[0].set(xlabel="epoch", ylabel=r"$\chi^2 / N$ of pseudo-data", ylim=(low - 0.05, high + 0.3))
         axes[0].legend(
             [Line2D([], [], color=colour) for colour in PALETTE[:2]], ["training", "validation"], loc="upper right"
         )
         axes[1].scatter(*best.T, s=12, color=PALETTE[2])
-        limits = (low - 0.05, high + 0.1)
+        limits = (low - 0.05, high + 0.15)
         axes[1].plot(limits, limits, color="0.7", linewidth=0.8, zorder=0)
         axes[1].set(xlabel="training, at the best epoch", ylabel="validation", xlim=limits, ylim=limits)
         figure.suptitle(f"{len(records)} replicas")

@@ -4,17 +4,21 @@ from pathlib import Path
 
 import pandas as pd
 
-from .figures import pdf_overview, save
+from .figures import pdf_overview, save, training_curves
 from .fit import Fit
 
 
 def write_summary(fit: Fit) -> list[Path]:
-    """Write ``chi2.csv``, ``pdfs.png`` and ``summary.md`` into the fit folder; returns their paths."""
+    """Write ``chi2.csv``, ``pdfs.png``, ``training.png`` and ``summary.md`` into the fit folder.
+
+    Returns the paths of the table, of the first picture and of the page.
+    """
     folder = fit.folder.path
     chi2 = fit.chi2()
     table, picture, page = folder / "chi2.csv", folder / "pdfs.png", folder / "summary.md"
     chi2.to_csv(table, index=False)
     save(pdf_overview(fit.lhapdf_set), picture)
+    save(training_curves(fit.all_replicas.records), folder / "training.png")
     page.write_text(_page(fit, chi2))
     return [table, picture, page]
 
@@ -34,6 +38,8 @@ def _page(fit: Fit, chi2: pd.DataFrame) -> str:
         f"{replicas.best_epoch.median():.0f}."),
         "",
         "![PDFs](pdfs.png)",
+        "",
+        "![Training and validation chi2](training.png)",
         "",
         "chi2 per point of the mean of the kept replicas, with all correlations inside each row:",
         "",

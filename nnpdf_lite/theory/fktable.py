@@ -4,17 +4,13 @@
 ``f = xf/x`` in the evolution basis (Ball et al., arXiv:1002.4407; Carrazza et al., arXiv:2008.12789).
 """
 
-import contextlib
-import os
-import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, quiet_libraries
 from ..flavours import EVOLUTION_PIDS
 
 
@@ -56,7 +52,7 @@ def read_fk_table(path: Path) -> FKTable:
     from pineappl.pids import PidBasis
 
     try:
-        with _quiet_panics():
+        with quiet_libraries():
             raw = FkTable.read(str(path))
             raw.rotate_pid_basis(PidBasis.Evol)
             table, norm = np.asarray(raw.table()), np.asarray(raw.bin_normalizations())
@@ -80,20 +76,6 @@ def read_fk_table(path: Path) -> FKTable:
     shape = (len(norm), len(channels)) + (len(x),) * len(convolutions)
     table = table.reshape(shape) / norm.reshape((-1,) + (1,) * (len(shape) - 1))
     return FKTable(path.name.removesuffix(".pineappl.lz4"), x, channels, table, float(np.sqrt(raw.fac0())))
-
-
-@contextlib.contextmanager
-def _quiet_panics() -> Iterator[None]:
-    """Keep what Rust writes about a panic, to file descriptor 2, from the user: the InputError says it in a line."""
-    sys.stderr.flush()
-    saved = os.dup(2)
-    try:
-        with open(os.devnull, "w") as sink:
-            os.dup2(sink.fileno(), 2)
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
 
 
 def read_cfactor(path: Path, n_bins: int) -> np.ndarray:
