@@ -106,7 +106,7 @@ class PositivityMultipliers(Multipliers):
 class IntegrabilityMultipliers(Multipliers):
     """Lagrange multiplier of integrability, raised every 100 epochs."""
 
-    threshold: kinds.Positive = Field(1e-2, description="A replica passes when no set's violation exceeds this.")
+    threshold: kinds.Positive = Field(1e-2, description="Accepted, without effect: postfit judges integrability.")
 
 
 class RegularizerArgs(Block):
