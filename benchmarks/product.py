@@ -135,8 +135,8 @@ def epoch_times(problem: Problem, card: Runcard, batch: int) -> dict[str, float]
 def operator_products(trainer: Trainer, batch: int) -> list[Product]:
     """Products of the PDFs with the operator and of the gradient with its transpose; validation goes forward only."""
     kernel = trainer.objective.kernel
-    linear = (kernel.rows, getattr(kernel, "left", None))  # all rows, or with compression a product of two
-    matrices = [(tuple(matrix.shape), True) for matrix in linear if matrix is not None]
+    linear = (kernel.rows, *getattr(kernel, "blocks", ()))  # with compression a product of two
+    matrices = [(tuple(matrix.shape), True) for matrix in linear]
     matrices += [(tuple(f.shape), side == 0) for side, f in enumerate(getattr(kernel, "factors", ()))]
     products: list[Product] = []
     for shape, goes_back in matrices:

@@ -28,32 +28,50 @@ class MaskedKernel:
 
     def __init__(self, operator: Operator, dtype: tf.DType):
         compression = operator.compression
-        self.rank = operator.n_data if compression is None else len(compression.right)
         rest = operator.rows[operator.n_data :]
-        rows = operator.rows if compression is None else np.concatenate([compression.right, rest])
-        self.rows = tf.constant(rows, dtype)
-        self.left = None if compression is None else tf.constant(compression.left, dtype)
-        self.n_data, self.n_nonlinear = operator.n_data, operator.n_nonlinear
+        first = operator.n_data - operator.n_nonlinear
+        self.exact = compression is None
+        self.rank = 0 if self.exact else len(compression.right)
+        self.rows = tf.constant(rest if self.exact else np.concatenate([compression.right, rest]), dtype)
+        # Two blocks: only the last rows take in what is not linear.
+        self.blocks = [tf.constant(block, dtype) for block in np.split(operator.whitened, [first])]
+        self.sizes = [first, operator.n_nonlinear]
         self.mixing = tf.constant(operator.mixing, dtype)
 
     def linear_rows(self, xf: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Apply all rows to ``x f`` (R, K J): whitened data part, and rows of everything else."""
+        """Return what the whitened rows act on, ``x f`` itself or its compressed components, and all other rows."""
         stacked = tf.matmul(xf, self.rows, transpose_b=True)
-        whitened, rest = stacked[:, : self.rank], stacked[:, self.rank :]
-        return whitened if self.left is None else tf.matmul(whitened, self.left, transpose_b=True), rest
+        return (xf if self.exact else stacked[:, : self.rank]), stacked[:, self.rank :]
 
     def chi2(
-        self, whitened: tf.Tensor, nonlinear: tf.Tensor | None, replicas: Mapping[str, tf.Tensor]
+        self, z: tf.Tensor, nonlinear: tf.Tensor | None, replicas: Mapping[str, tf.Tensor]
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Return training and validation chi2 (R,), summed over points."""
-        residual = whitened - replicas["data"]
+        predictions = [tf.matmul(z, self.blocks[0], transpose_b=True)]
         if nonlinear is not None:
-            mixed = tf.matmul(nonlinear, self.mixing, transpose_b=True)
-            first = self.n_data - self.n_nonlinear
-            residual = tf.concat([residual[:, :first], residual[:, first:] + mixed], axis=1)
-        training = residual * replicas["mask"]
-        chi2 = tf.reduce_sum(training * residual, axis=1)
-        return chi2, tf.reduce_sum(tf.stop_gradient(residual) ** 2, axis=1) - tf.stop_gradient(chi2)
+            last = tf.matmul(z, self.blocks[1], transpose_b=True)
+            predictions.append(last + tf.matmul(nonlinear, self.mixing, transpose_b=True))
+        sizes = self.sizes[: len(predictions)]
+        data, mask = tf.split(replicas["data"], sizes, axis=1), tf.split(replicas["mask"], sizes, axis=1)
+        parts = [_masked_chi2(p - d, m) for p, d, m in zip(predictions, data, mask)]
+        return tf.add_n([part[0] for part in parts]), tf.add_n([part[1] for part in parts])
+
+
+@tf.custom_gradient
+def _masked_chi2(residual: tf.Tensor, mask: tf.Tensor):
+    """Sums of squares of masked and of other residuals (R, N); only the first has a gradient.
+
+    Written out because memory traffic, not arithmetic, is what it costs: automatic differentiation passes over (R, N)
+    twice as often.
+    """
+    masked = residual * mask
+    training = tf.matmul(masked[:, None, :], residual[:, :, None])[:, 0, 0]
+    total = tf.matmul(residual[:, None, :], residual[:, :, None])[:, 0, 0]
+
+    def gradient(d_training: tf.Tensor, d_validation: tf.Tensor) -> tuple[tf.Tensor, None]:
+        return (2 * d_training)[:, None] * masked, None
+
+    return (training, total - training), gradient
 
 
 class FoldedKernel:

@@ -20,8 +20,9 @@ BLOCK = 100
 #: Batches are filled up to a multiple of this with repeats: products of other shapes round differently, and a replica
 #: would not come out the same, bit for bit, alone and in a batch.
 BATCH_MULTIPLE = 16
-#: Training chi2 per point, at the end of a block, beyond which a replica has diverged.
-DIVERGED = 1e4
+#: Training chi2 per point, at the end of a block, beyond which a replica has diverged; it may pass 1e4 and come back, when
+#: the integral of a sum rule changes sign early on.
+DIVERGED = 1e8
 #: A replica that diverged starts again this often before it is given up.
 MAX_ATTEMPTS = 5
 

@@ -88,11 +88,10 @@ def operator_summary(card: Runcard) -> str:
     n, columns = operator.n_data, operator.rows.shape[1]
     compression = compress(operator, problem, card.operator_tolerance).compression
     exact = operator.rows.size
+    size = f"theory operator: {n} x {columns}, {operator.n_nonlinear} points not linear\n"
     if compression is None:
-        return f"theory: {n} x {columns} operator, exact"
+        return size + "not compressed"
     rank = len(compression.right)
     products = exact - n * columns + rank * (n + columns)
-    return (
-        f"theory: {n} x {columns} operator, rank {rank} changes no prediction by more than {compression.error:.1e} of its "
-        f"uncertainty and takes {products / exact:.0%} of the operations ({operator.n_nonlinear} points are not linear)"
-    )
+    kept = f"compressed to rank {rank}: changes below {compression.error:.1e} sigma, {products / exact:.0%} of the operations"
+    return size + kept
