@@ -8,9 +8,9 @@ import yaml
 from toy_proton import CARD, field_xgrid, integral, proton
 
 from nnpdf_lite.errors import InputError
+from nnpdf_lite.evolution import PARTON_PIDS, Evolution
 from nnpdf_lite.flavours import EVOLUTION_FLAVOURS, FLAVOUR_TO_EVOLUTION
 from nnpdf_lite.pdf.lhapdf_set import load_pdf_set
-from nnpdf_lite.results.evolution import PARTON_PIDS, Evolution
 
 SHARED = Path(__file__).parents[2] / "shared"
 NNPDF40 = SHARED / "pdfs" / "NNPDF40_nnlo_as_01180"

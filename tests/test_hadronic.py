@@ -16,13 +16,13 @@ from toy_theory import PROTON, Q0, ToyWorld, empty_grid
 
 import nnpdf_lite
 from nnpdf_lite.data import load_dataset
+from nnpdf_lite.evolution import PARTON_PIDS, Evolution
 from nnpdf_lite.fit.objective import FoldedKernel, MaskedKernel, Objective
 from nnpdf_lite.fit.preparation import prepare, replica_data, replica_masks
 from nnpdf_lite.fit.problem import build_problem, set_predictions
 from nnpdf_lite.flavours import EVOLUTION_FLAVOURS, EVOLUTION_PIDS, EVOLUTION_TO_FLAVOUR, FLAVOUR_PIDS
 from nnpdf_lite.paths import shipped
 from nnpdf_lite.pdf.parametrisation import FIT_BASES, columns_to_evolution
-from nnpdf_lite.results.evolution import PARTON_PIDS, Evolution
 from nnpdf_lite.runcard import parse_runcard
 from nnpdf_lite.theory import load_dataset_theory, load_theory, predict
 from nnpdf_lite.theory.fktable import read_fk_table
