@@ -6,7 +6,7 @@ prescription and its Cholesky factor, and pseudo-data. May import ``nnpdf_lite.e
 """
 
 from .catalogue import available_datasets, resolve_legacy_name
-from .commondata import load_dataset
+from .commondata import load_dataset, load_kinematics
 from .covariance import absolute_errors, cholesky, covariance
 from .cuts import CutRule, cut_indices
 from .dataset import Dataset, TheoryMetadata, Uncertainties
@@ -24,6 +24,7 @@ __all__ = [
     "covariance",
     "cut_indices",
     "load_dataset",
+    "load_kinematics",
     "pseudodata",
     "replica_generator",
     "resolve_legacy_name",

@@ -135,7 +135,7 @@ class Evolution:
         x_out : (Y,) array
             Momentum fractions of the result.
         q : (Q,) array
-            Scales in GeV from the settings' ``q_min`` to 1e5.
+            Scales in GeV from the settings' ``q_min`` to ``q_max``.
 
         Returns
         -------
@@ -217,7 +217,7 @@ class Evolution:
                 set_masses(*settings.thresholds, *never[len(settings.thresholds) :])
             hoppet.SetYLnlnQInterpOrders(5, 4)
             hoppet.StartExtended(
-                -np.log(X_MIN) + 0.01, _DY / self._refinement, settings.q_min or settings.q0, Q_MAX, _DLNLNQ / self._refinement,
+                -np.log(X_MIN) + 0.01, _DY / self._refinement, settings.q_min or settings.q0, settings.q_max, _DLNLNQ / self._refinement,
                 settings.loops, -6, hoppet.factscheme_MSbar,
             )  # fmt: skip
             hoppet.SetCoupling(settings.alphas, settings.q_ref, settings.loops)

@@ -31,6 +31,8 @@ class EvolutionSettings:
         Flavour number of a fixed-flavour scheme, else None.
     q_min : float or None
         Lowest scale in GeV that is evolved to, when below ``q0``.
+    q_max : float
+        Highest scale in GeV that is evolved to.
     """
 
     loops: int
@@ -42,6 +44,7 @@ class EvolutionSettings:
     max_flavours: int
     fixed_flavours: int | None = None
     q_min: float | None = None
+    q_max: float = Q_MAX
 
     @classmethod
     def from_theory_card(cls, card: Mapping) -> "EvolutionSettings":
