@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import InputError
+from .theory_commands import add_theory_verbs
 from .usage import UsageParser, replica_numbers, seconds
 
 if TYPE_CHECKING:
@@ -121,6 +122,8 @@ def _parser() -> UsageParser:
     added.add_argument("fits", nargs="+", metavar="FIT", help="fit folders")
     added.add_argument("--output", metavar="DIR", required=True, help="fit folder that receives all replicas")
     verb("schema", schema, "print the JSON schema of runcards", "schema > runcard.schema.json")
+    added = verb("theory", None, "build and verify theory tables", "theory build nnlo --output my_nnlo")
+    add_theory_verbs(added, [common], tables)
     return parser
 
 

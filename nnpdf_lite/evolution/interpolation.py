@@ -60,7 +60,7 @@ class XGrid:
         The pieces end where ``x / z`` meets a grid point, and are no longer than their distance to ``z_max``.
         """
         crossings = x / self.x[self.x > x]
-        steps = np.arange(1 + int(np.log(_CLOSEST) / np.log(_SHRINK)))
+        steps = np.arange(1 + max(0, int(np.log(_CLOSEST / (z_max - x)) / np.log(_SHRINK))))
         refined = z_max - (z_max - x) * _SHRINK**steps
         edges = np.unique(np.concatenate([crossings[crossings < z_max], refined, [z_max]]))
         half = np.diff(edges)[:, None] / 2

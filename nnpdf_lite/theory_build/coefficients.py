@@ -9,7 +9,7 @@ and to 1e-4 of the two-loop massive ones, which ``LeProHQ`` patches together fro
 import copy
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 from scipy.interpolate import BSpline, make_interp_spline
@@ -59,6 +59,8 @@ class Function:
     def row(self, rule: ConvolutionRule) -> np.ndarray:
         """Return the row (X,) that maps ``x f`` to its convolution with this function."""
         variable = _log_eta(rule.z, self.threshold) if self.threshold else np.log(rule.z / (1 - rule.z))
+        if self.regular is not None:
+            variable = np.minimum(variable, self.regular.t[-1])
         regular = np.zeros_like(rule.z) if self.regular is None else self.regular(variable) / rule.z
         singular = None if self.singular is None else self.singular(variable) / (1 - rule.z)
         return rule.convolve(regular, singular, 0.0 if self.local is None else self.local(rule.x))
@@ -122,12 +124,12 @@ class _Frozen:
         return isinstance(other, _Frozen)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _massless(name: Hashable, frozen: _Frozen, order: int) -> Function | None:
     return _sample(getattr(frozen.coefficient, _ORDERS[order])())
 
 
-@lru_cache(maxsize=None)
+@cache
 def _limit(name: Hashable, frozen: _Frozen, order: int) -> dict[int, Function]:
     """Return the coefficient of each power of L; no power is above that of alpha_s."""
     samples = []
@@ -157,8 +159,9 @@ def _massive(coefficient: PartonicChannel, order: int) -> Function | None:
     top = np.log(max(ratio / 4 / _SMALLEST_Z, 10.0))
     grid = np.linspace(_LOG_ETA_MIN, top, int((top - _LOG_ETA_MIN) / _LOG_ETA_STEP))
     z = ratio / 4 / (np.exp(grid) + 1 + ratio / 4)
-    regular = None if rsl.reg is None else _spline(grid, z * _apply(rsl.reg, rsl.args["reg"], z))
-    return Function(regular, None, _bind(rsl.loc, rsl.args["loc"]), threshold=ratio)
+    values = np.zeros_like(z) if rsl.reg is None else z * _apply(rsl.reg, rsl.args["reg"], z)
+    known = np.isfinite(values)  # LeProHQ fails where eta is very large; the functions have reached their limits there
+    return Function(_spline(grid[known], values[known]), None, _bind(rsl.loc, rsl.args["loc"]), threshold=ratio)
 
 
 def _sample(rsl, stretch: float = 1.0, vectorised: bool = False) -> Function | None:

@@ -6,14 +6,11 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..errors import InputError
-from ..evolution import PARTON_PIDS, EvolutionSettings
+from ..evolution import PARTON_PIDS
 from ..evolution.interpolation import XGrid
 from ..evolution.operators import Operator, Patch, components, evolution_patches, splitting_operators
-from ..flavours import EVOLUTION_FLAVOURS, FLAVOUR_TO_EVOLUTION
 from .atlas import Table
 from .card import BuildCard
-from .observables import Distribution
 from .scale_variation import Row, at_factorisation_scale, at_renormalisation_scale
 from .schemes import terms
 
