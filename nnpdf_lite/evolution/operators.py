@@ -64,6 +64,10 @@ class Operator:
         return Operator({key: factor * block for key, block in self.blocks.items()})
 
 
+Entry = tuple[float, float, Operator]
+"""Where a flavour number begins: scale in GeV, alpha_s there, and the operator from Q0, blocks (1, X, X)."""
+
+
 @dataclass(frozen=True)
 class Patch:
     """PDFs of one flavour number, from those at Q0, at any scale between two.
@@ -131,14 +135,24 @@ def evolution_patches(
     for low, high in ranges.values():
         if low < Q_MIN or high > 1e5:
             raise InputError(f"PDFs are wanted from {low:.3g} to {high:.3g} GeV; evolution covers {Q_MIN} to 1e5 GeV")
-    reference = Evolution(replace(settings, q_min=min(settings.q0, *(low for low, _ in ranges.values()), Q_MIN)))
+    chain = _Chain(settings, grid)
     n0 = settings.flavours(settings.q0)
-    entry = {n0: (settings.q0, float(reference.alphas(settings.q0)), Operator(_identity(components(n0), grid)))}
-    for n in range(n0, max(ranges)):
-        entry[n + 1] = _up(reference, grid, n, entry[n])
-    for n in range(n0, min(ranges), -1):
-        entry[n - 1] = _down(reference, grid, n, entry[n])
-    return {n: _patch(settings, grid, n, *entry[n], span) for n, span in ranges.items()}
+    one = Operator(_identity(components(n0), grid))
+    patches = {}
+    for step in (+1, -1):
+        entry, n = (settings.q0, chain.alphas_at_q0, one), n0
+        last = max(*ranges, n0) if step > 0 else min(*ranges, n0)
+        while True:
+            leave = None if n == last else settings.masses[n - 3 if step > 0 else n - 4]
+            # The flavour number of Q0 begins both ways; its patch is made once.
+            span = ranges.get(n) if n not in patches else None
+            patch, to_mass = chain.evolve(n, entry, span, leave)
+            patches |= {} if patch is None else {n: patch}
+            if to_mass is None:
+                break
+            entry = chain.up(n, to_mass) if step > 0 else chain.down(n, to_mass)
+            n += step
+    return patches
 
 
 def splitting_operators(settings: EvolutionSettings, grid: XGrid, flavours: int) -> list[Operator]:
@@ -152,62 +166,74 @@ def splitting_operators(settings: EvolutionSettings, grid: XGrid, flavours: int)
     ]
 
 
-Entry = tuple[float, float, Operator]
-"""Where a flavour number begins: scale in GeV, alpha_s there, and the operator from Q0, blocks (1, X, X)."""
+class _Chain:
+    """Takes operators from the flavour number of Q0 to others, threshold by threshold."""
 
+    def __init__(self, settings: EvolutionSettings, grid: XGrid) -> None:
+        self.settings, self.grid = settings, grid
+        reference = Evolution(replace(settings, q_min=min(settings.q0, Q_MIN)))
+        self.alphas_at_q0 = float(reference.alphas(settings.q0))
+        # Just below and just above each threshold.
+        self.couplings = {
+            mass: tuple(float(reference.alphas(mass * (1 + side))) for side in (-_NUDGE, _NUDGE))
+            for mass in settings.thresholds
+        }
 
-def _patch(
-    settings: EvolutionSettings, grid: XGrid, n: int, q0: float, alphas: float, start: Operator, span: tuple[float, float]
-) -> Patch:
-    nodes = _scale_nodes(*span)
-    fixed = _fixed(settings, n, q0, alphas, nodes)
-    operator = _evolve(fixed, grid, n, nodes)
-    outputs, static = components(n), {out for out, _ in start.blocks} - set(components(n))
-    operator = operator + Operator(_identity(sorted(static), grid))
-    rotation = [EVOLUTION_TO_FLAVOUR[:13] @ _evolution_vector(name, n) for name in outputs]
-    rotation += [_heavy_vector(n + 1, +1 if name == "h+" else -1) for name in sorted(static)]
-    shape = (len(nodes), len(grid), len(grid))
-    blocks = {key: np.broadcast_to(block, shape) for key, block in (operator @ start).blocks.items()}
-    return Patch(n, Operator(blocks), np.array(rotation).T, (*outputs, *sorted(static)), nodes, fixed.alphas(nodes))
+    def evolve(
+        self, n: int, entry: Entry, span: tuple[float, float] | None, leave: float | None
+    ) -> tuple[Patch | None, Operator | None]:
+        """Evolve with ``n`` flavours: to nodes between two scales, and to the threshold where they are left."""
+        q0, alphas, start = entry
+        nodes = np.array([]) if span is None else _scale_nodes(*span)
+        scales = np.append(nodes, [] if leave is None else leave)
+        if not len(scales):
+            return None, None
+        fixed = _fixed(self.settings, n, q0, alphas, scales)
+        blocks = _evolve(fixed, self.grid, n, scales).blocks
+        to_mass = None if leave is None else Operator({key: block[-1:] for key, block in blocks.items()}) @ start
+        if span is None:
+            return None, to_mass
+        operator = Operator({key: block[: len(nodes)] for key, block in blocks.items()})
+        return self._patch(n, operator, start, nodes, fixed.alphas(nodes)), to_mass
 
+    def _patch(self, n: int, operator: Operator, start: Operator, nodes: np.ndarray, coupling: np.ndarray) -> Patch:
+        outputs, static = components(n), sorted({out for out, _ in start.blocks} - set(components(n)))
+        product = (operator + Operator(_identity(static, self.grid))) @ start
+        shape = (len(nodes), len(self.grid), len(self.grid))
+        blocks = {key: np.broadcast_to(block, shape) for key, block in product.blocks.items()}
+        rotation = [EVOLUTION_TO_FLAVOUR[:13] @ _evolution_vector(name, n) for name in outputs]
+        rotation += [_heavy_vector(n + 1, +1 if name == "h+" else -1) for name in static]
+        return Patch(n, Operator(blocks), np.array(rotation).T, (*outputs, *static), nodes, coupling)
 
-def _up(reference: Evolution, grid: XGrid, n: int, entry: Entry) -> Entry:
-    """Go from ``n`` to ``n + 1`` flavours."""
-    mass = reference.settings.masses[n - 3]
-    below = _fixed(reference.settings, n, entry[0], entry[1], np.array([mass]))
-    to_mass = _evolve(below, grid, n, np.array([mass]))
-    return mass, float(reference.alphas(mass * (1 + _NUDGE))), _matching(reference, grid, n) @ to_mass @ entry[2]
+    def up(self, n: int, to_mass: Operator) -> Entry:
+        """Go from ``n`` to ``n + 1`` flavours."""
+        mass = self.settings.masses[n - 3]
+        return mass, self.couplings[mass][1], self._matching(n) @ to_mass
 
-
-def _down(reference: Evolution, grid: XGrid, n: int, entry: Entry) -> Entry:
-    """Go from ``n`` to ``n - 1`` flavours, with the heavy quark as a distribution that does not evolve."""
-    mass = reference.settings.masses[n - 4]
-    above = _fixed(reference.settings, n, entry[0], entry[1], np.array([mass]))
-    to_mass = _evolve(above, grid, n, np.array([mass]))
-    alphas = float(reference.alphas(mass * (1 - _NUDGE)))
-    loops, a = reference.settings.loops, float(reference.alphas(mass * (1 + _NUDGE))) / (4 * np.pi)
-    separate = _separate(n, grid)
-    inverse = Operator(_identity((*components(n - 1), "h+", "h-"), grid))
-    if loops > 1:
-        heavy = heavy_to_heavy(grid)[None]
-        first = Operator({("h+", "h+"): heavy, ("h-", "h-"): heavy, ("g", "h+"): heavy_to_gluon(grid)[None]}).scaled(a)
-        inverse = inverse + first.scaled(-1.0)
+    def down(self, n: int, to_mass: Operator) -> Entry:
+        """Go from ``n`` to ``n - 1`` flavours, with the heavy quark as a distribution that does not evolve."""
+        mass, grid, loops = self.settings.masses[n - 4], self.grid, self.settings.loops
+        below, above = self.couplings[mass]
+        separate = _separate(n, grid)
+        inverse = Operator(_identity((*components(n - 1), "h+", "h-"), grid))
+        if loops > 1:
+            heavy, to_gluon = heavy_to_heavy(grid)[None], heavy_to_gluon(grid)[None]
+            first = Operator({("h+", "h+"): heavy, ("h-", "h-"): heavy, ("g", "h+"): to_gluon}).scaled(above / (4 * np.pi))
+            inverse = inverse + first.scaled(-1.0)
         if loops > 2:
-            light = Operator(_identity(components(n - 1), grid)).scaled(-1.0)
-            second = separate @ _matching(reference, grid, n - 1) + light
+            light = Operator(_identity(components(n - 1), grid))
+            second = separate @ self._matching(n - 1) + light.scaled(-1.0)
             inverse = inverse + second.scaled(-1.0) + first @ first
-    return mass, alphas, inverse @ separate @ to_mass @ entry[2]
+        return mass, below, inverse @ separate @ to_mass
 
-
-def _matching(reference: Evolution, grid: XGrid, n: int) -> Operator:
-    """Return the map from ``n`` to ``n + 1`` flavours at the threshold, without a heavy quark below it."""
-    mass = reference.settings.masses[n - 3]
-    q0 = mass * (1 - _NUDGE)
-    alphas = float(reference.alphas(q0))
-    evolution = Evolution(replace(reference.settings, q0=q0, alphas=alphas, q_ref=q0, q_min=None, q_max=1.1 * mass))
-    runs = _runs(grid, evolution.nodes)
-    after = evolution.respond(runs, grid.x, np.array([mass * (1 + _NUDGE)]))
-    return _blocks(after, components(n), components(n + 1))
+    def _matching(self, n: int) -> Operator:
+        """Return the map from ``n`` to ``n + 1`` flavours at the threshold, without a heavy quark below it."""
+        mass = self.settings.masses[n - 3]
+        q0 = mass * (1 - _NUDGE)
+        start = {"q0": q0, "q_ref": q0, "alphas": self.couplings[mass][0]}
+        evolution = Evolution(replace(self.settings, **start, q_min=None, q_max=1.1 * mass))
+        after = evolution.respond(_runs(self.grid, evolution.nodes), self.grid.x, np.array([mass * (1 + _NUDGE)]))
+        return _blocks(after, components(n), components(n + 1))
 
 
 def _fixed(settings: EvolutionSettings, n: int, q0: float, alphas: float, q: np.ndarray) -> Evolution:

@@ -3,7 +3,7 @@
 ``yadism`` evaluates a coefficient function point by point. Massless ones depend on z alone, massless limits on z and
 polynomially on L = ln(Q2/m2), massive ones on z and Q2/m2. Each is sampled in a variable in which it is smooth: ln(z/(1-z)),
 or the logarithm of the distance to threshold, eta = Q2/(4 m2) (1/z - 1) - 1. Quintic splines then agree with it to 1e-7,
-and to 1e-4 of the two-loop massive ones, which ``LeProHQ`` patches together from limits and tables.
+and to 1e-4 of the two-loop massive ones, 5e-6 of F2, which ``LeProHQ`` patches together from limits and tables.
 """
 
 import copy
@@ -24,7 +24,7 @@ _ORDERS = ("LO", "NLO", "NNLO", "N3LO")
 
 # ln(z/(1-z)) from below the x grids to where 1 - z drowns in rounding; ln(eta) from there to eta at the smallest z.
 _LOGIT = np.arange(-17.0, 24.05, 0.1)
-_LOG_ETA_STEP = 0.1
+_LOG_ETA_STEP = 0.2
 _LOG_ETA_MIN = np.log(1e-9)
 _SMALLEST_Z = 1e-7
 

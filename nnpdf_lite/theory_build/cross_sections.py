@@ -63,12 +63,62 @@ def observable_maps(
         As :meth:`StructureFunctions.maps`.
     """
     coefficients = np.array([_coefficients(functions.card, observable, q2, *point) for point in zip(x, y)])
+    integrals = _MassIntegrals(functions, observable, q2, x) if _has_target_mass(functions.card, observable) else None
     total: dict[int, np.ndarray] = {}
     for kind, factors in zip(KINDS, coefficients.T):
         if factors.any():
-            for n, values in _corrected(functions, observable, kind, q2, x).items():
+            if integrals is None:
+                maps = functions.maps(observable.probe, f"{kind}_{observable.flavour}", q2, x)
+            else:
+                maps = integrals.corrected(kind)
+            for n, values in maps.items():
                 total[n] = total.get(n, 0.0) + factors[:, None, None, None] * values
     return {n: _isospin(values, observable) for n, values in total.items()}
+
+
+def _has_target_mass(card: BuildCard, observable: Observable) -> bool:
+    """Return whether corrections are made: not in positivity observables, which are those of massless nucleons."""
+    return card.target_mass and observable.probe.charge is None
+
+
+class _MassIntegrals:
+    """Structure functions with target-mass corrections at one Q2; the integrals that two share are computed once."""
+
+    def __init__(self, functions: StructureFunctions, observable: Observable, q2: float, x: Sequence[float]) -> None:
+        self._functions, self._observable, self._q2 = functions, observable, q2
+        self._points = [_Nachtmann(point, functions.card.parameters["MP"] ** 2 / q2) for point in x]
+        grid = functions.grid
+        self._weights = np.zeros((len(self._points), len(grid)))
+        for row, point in zip(self._weights, self._points):
+            rule = grid.rule(point.xi)
+            row += rule.convolve(np.full_like(rule.z, 1 / point.xi), None, 0.0)
+        # The integrand is interpolated between grid points; those below all xi have no weight worth computing.
+        largest = np.array([max(point.factors(kind)[1] for kind in KINDS) for point in self._points])
+        self._used = np.flatnonzero(np.max(largest[:, None] * np.abs(self._weights) * grid.x, axis=0) > 1e-9)
+        self._integrals: dict[str, dict[int, np.ndarray]] = {}
+
+    def corrected(self, kind: str) -> dict[int, np.ndarray]:
+        """Return a structure function as maps of PDFs."""
+        factors = np.array([point.factors(kind) for point in self._points])[..., None, None, None]
+        at_xi = self._maps(kind, [point.xi for point in self._points])
+        integral = self._integral("F3" if kind == "F3" else "F2")
+        result = {n: factors[:, 0] * values for n, values in at_xi.items()}
+        for n, values in integral.items():
+            result[n] = result.get(n, 0.0) + factors[:, 1] * values
+        return result
+
+    def _integral(self, kind: str) -> dict[int, np.ndarray]:
+        """Return the integral of ``F / u2`` from xi to 1."""
+        if kind not in self._integrals:
+            used = self._used
+            self._integrals[kind] = {
+                n: np.einsum("nu,ukpx->nkpx", self._weights[:, used], values)
+                for n, values in self._maps(kind, self._functions.grid.x[used]).items()
+            }
+        return self._integrals[kind]
+
+    def _maps(self, kind: str, x: Sequence[float]) -> dict[int, np.ndarray]:
+        return self._functions.maps(self._observable.probe, f"{kind}_{self._observable.flavour}", self._q2, x)
 
 
 def _coefficients(card: BuildCard, observable: Observable, q2: float, x: float, y: float) -> np.ndarray:
@@ -82,33 +132,6 @@ def _coefficients(card: BuildCard, observable: Observable, q2: float, x: float, 
         "GF": card.parameters["GF"],
     }
     return xs_coeffs_unpolarized(observable.measures, y, x=x, Q2=q2, params=parameters)
-
-
-def _corrected(
-    functions: StructureFunctions, observable: Observable, kind: str, q2: float, x: Sequence[float]
-) -> dict[int, np.ndarray]:
-    """Return a structure function with target-mass corrections."""
-    probe, name = observable.probe, f"{kind}_{observable.flavour}"
-    if not functions.card.target_mass or observable.probe.charge is not None:
-        return functions.maps(probe, name, q2, x)
-    points = [_Nachtmann(point, functions.card.parameters["MP"] ** 2 / q2) for point in x]
-    factors = np.array([point.factors(kind) for point in points])
-    result = {
-        n: factors[:, 0, None, None, None] * values
-        for n, values in functions.maps(probe, name, q2, [point.xi for point in points]).items()
-    }
-    grid = functions.grid
-    integrals = np.zeros((len(points), len(grid)))
-    for row, point in zip(integrals, points):
-        rule = grid.rule(point.xi)
-        row += rule.convolve(np.full_like(rule.z, 1 / point.xi), None, 0.0)
-    # The integrand is interpolated between grid points; those below all xi have no weight worth computing.
-    used = np.flatnonzero(np.max(np.abs(factors[:, 1, None] * integrals) * grid.x[None], axis=0) > 1e-9)
-    integrand = f"{'F3' if kind == 'F3' else 'F2'}_{observable.flavour}"
-    for n, values in functions.maps(probe, integrand, q2, grid.x[used]).items():
-        term = np.einsum("nu,ukpx->nkpx", factors[:, 1, None] * integrals[:, used], values)
-        result[n] = result.get(n, 0.0) + term
-    return result
 
 
 def _isospin(values: np.ndarray, observable: Observable) -> np.ndarray:

@@ -40,6 +40,7 @@ class Inventory:
             "scheme": card.scheme,
             "order": card.order,
             "flavours": [card.fixed_flavours if card.scheme == "FFNS" else None, card.max_flavours],
+            "flavours at Q0": card.evolution.flavours(card.evolution.q0),
             "target_mass": card.target_mass,
             "damping": {str(quark): power for quark, power in card.damping.items()},
             "x": [f"{x:.12e}" for x in grid.x],

@@ -6,12 +6,13 @@ quadrature for all functions that share a convolution point (:mod:`nnpdf_lite.ev
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 import yadism.log
 from yadism.coefficient_functions import Combiner
-from yadism.coefficient_functions.asy.partonic_channel import NeutralCurrentBaseAsy
+from yadism.coefficient_functions.asy.partonic_channel import PartonicChannelAsy
+from yadism.coefficient_functions.kernels import Kernel
 from yadism.coefficient_functions.light.kernels import nc_weights
 from yadism.esf.esf import EvaluatedStructureFunction
 from yadism.observable_name import ObservableName
@@ -50,7 +51,8 @@ class StructureFunctions:
         self.card, self.grid = card, grid
         self._static_rows: dict[tuple, np.ndarray] = {}
         self._static_rules = lru_cache(maxsize=2 * len(grid))(grid.rule)
-        self._configuration = lru_cache(maxsize=None)(self._build_configuration)
+        self._configuration = cache(self._build_configuration)
+        self._contributions = lru_cache(maxsize=4)(self._find_contributions)
 
     def flavours(self, q2: float) -> list[int]:
         """Return the flavour numbers whose PDFs contribute at ``Q2`` (GeV2)."""
@@ -102,14 +104,21 @@ class StructureFunctions:
                     self._static_rows[identity, x] = row
             values[order] += contribution.weights[:, None] * row
 
-    def _contributions(self, probe: Probe, name: str, q2: float) -> dict[int, dict[tuple, Contribution]]:
+    def _find_contributions(self, probe: Probe, name: str, q2: float) -> dict[int, dict[tuple, Contribution]]:
         """Return what adds up to a structure function, by flavour number; what cancels between terms is left out."""
         found: dict[int, dict[tuple, Contribution]] = {}
+        settings = self.card.evolution
         for term, factor in active(self.card, q2):
             merged = found.setdefault(term.flavours, {})
+            # Heavier quarks have no PDF, but for the one that is there at Q0 and does not evolve.
+            heaviest = max(term.flavours, min(term.flavours + 1, settings.flavours(settings.q0)))
             for kernel in self._kernels(probe, name, q2, term):
-                weights = np.array([kernel.partons.get(pid, 0.0) for pid in PARTON_PIDS])
-                for order in range(term.order + 1):
+                partons = {pid: weight for pid, weight in kernel.partons.items() if pid == 21 or abs(pid) <= heaviest}
+                if not partons:
+                    continue
+                weights = np.array([partons.get(pid, 0.0) for pid in PARTON_PIDS])
+                # Of mixed schemes (FONLL-B), only the production of heavy quarks goes to the higher order.
+                for order in range((term.logarithms if _couples_to_light_quarks(kernel) else term.order) + 1):
                     if not kernel.has_order(order):
                         continue
                     channel = Channel(kernel.coeff, order)
@@ -122,13 +131,13 @@ class StructureFunctions:
             for n, merged in found.items()
         }
 
-    def _kernels(self, probe: Probe, name: str, q2: float, term: Term) -> list:
+    def _kernels(self, probe: Probe, name: str, q2: float, term: Term) -> list[Kernel]:
         configuration = self._configuration(probe, term)
         # Below any threshold in x, and off the grid: which functions there are does not depend on x.
         point = EvaluatedStructureFunction({"x": 1e-12, "Q2": q2}, ObservableName(name), configuration)
         kernels = Combiner(point).collect_elems()
         for kernel in kernels:
-            if isinstance(kernel.coeff, NeutralCurrentBaseAsy) and "NonSinglet" in type(kernel.coeff).__name__:
+            if isinstance(kernel.coeff, PartonicChannelAsy) and _couples_to_light_quarks(kernel):
                 # The massless limit of heavy quarks in a loop: yadism leaves out the heaviest of the light quarks.
                 parity_violating = point.info.obs_name.is_parity_violating
                 kernel.partons = nc_weights(configuration.coupling_constants, q2, term.flavours, parity_violating)["ns"]
@@ -149,3 +158,9 @@ class StructureFunctions:
             "interpolation_xgrid": [1e-13, 1.0], "interpolation_is_log": True, "interpolation_polynomial_degree": 1,
         }  # fmt: skip
         return Runner(theory, observable).configs
+
+
+def _couples_to_light_quarks(kernel: Kernel) -> bool:
+    """Return whether the boson couples to a light quark: massless functions, and heavy quarks in a gluon's loop."""
+    kind = type(kernel.coeff)
+    return ".light." in kind.__module__ or (kind.__module__.endswith("_nc") and kind.__name__.endswith("NonSinglet"))
