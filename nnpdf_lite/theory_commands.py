@@ -4,9 +4,15 @@ import argparse
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .errors import InputError
 from .usage import UsageParser
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .theory import TheoryCard
 
 
 def add_theory_verbs(theory: UsageParser, parents: list[argparse.ArgumentParser], tables: UsageParser) -> None:
@@ -86,10 +92,9 @@ def check(options: argparse.Namespace) -> None:
 def compare(options: argparse.Namespace) -> None:
     """Tabulate relative differences of predictions."""
     from .pdf.lhapdf_set import load_pdf_set
-    from .theory import load_theory
     from .theory_build.compare import compare
 
-    theories = [load_theory(name) for name in (options.folder, options.reference)]
+    theories = [_theory(name) for name in (options.folder, options.reference)]
     pdf = load_pdf_set(options.pdf)
     q0 = theories[0].q0
     table = compare(*(theory.folder for theory in theories), lambda x: pdf.evolution_basis(x, q0))
@@ -105,6 +110,14 @@ def operator(options: argparse.Namespace) -> None:
 
     card, _ = _card(options.card)
     print(write_eko(Path(options.output), BuildCard.read(card), options.scales, XGrid(field_xgrid())))
+
+
+def _theory(name: str) -> "TheoryCard":
+    """Return a theory by folder, or else by name."""
+    from .theory import load_theory
+
+    folder = Path(name).expanduser()
+    return load_theory(str(folder.resolve()) if (folder / "fastkernel").is_dir() else name)
 
 
 def _card(name: str) -> tuple[dict, Path]:
@@ -142,7 +155,7 @@ def _scale(text: str) -> float:
     return value
 
 
-def _show(table, options: argparse.Namespace) -> None:
+def _show(table: "pd.DataFrame", options: argparse.Namespace) -> None:
     from .tables import print_json, print_table
 
     if options.json:

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import yaml
 
+from .. import __version__
 from ..errors import InputError
 from ..evolution.interpolation import XGrid
 from .atlas import Table, field_xgrid, tables
-from .card import BuildCard
+from .card import ORDER_NAMES, BuildCard
 from .checks import evolution_checks
 from .compute import compute, missing
 from .extra import require_extra
@@ -73,6 +74,8 @@ def build(request: Request, progress: Progress) -> list[Path]:
     """
     require_extra()
     theories = _theories(request)
+    if request.card.get("ModEv", "EXA") != "EXA":
+        progress.note(f"the card's ModEv is {request.card['ModEv']}; the tables hold the exact solution (ModEv: EXA)")
     wanted = tables(request.datasets or known_datasets(), request.q2min, request.w2min)
     for folder, parameters in theories:
         _claim(folder, parameters)
@@ -86,13 +89,16 @@ def build(request: Request, progress: Progress) -> list[Path]:
 
 def _theories(request: Request) -> list[tuple[Path, dict[str, Any]]]:
     """Return each theory's folder and card, every card checked."""
-    theories = [(request.output, dict(request.card))]
+    theories = [(request.output, {})]
     for name, change in (request.variations or {}).items():
-        folder = request.output.with_name(f"{request.output.name}_{name}")
-        theories.append((folder, {**request.card, **change}))
-    for folder, parameters in theories:
-        BuildCard.read(parameters, f"card of {folder.name}")
-    return theories
+        theories.append((request.output.with_name(f"{request.output.name}_{name}"), change))
+    cards = []
+    for folder, change in theories:
+        parameters = {**request.card, **change}
+        card = BuildCard.read(parameters, f"card of {folder.name}")
+        made = f"{ORDER_NAMES[card.order]}, {card.scheme}; made by nnpdf_lite {__version__}, exact solution of evolution"
+        cards.append((folder, {**parameters, "ModEv": "EXA", "Comments": made}))
+    return cards
 
 
 def _claim(folder: Path, parameters: Mapping[str, Any]) -> None:
@@ -103,8 +109,10 @@ def _claim(folder: Path, parameters: Mapping[str, Any]) -> None:
             held = yaml.safe_load(path.read_text(encoding="utf-8"))
         except (OSError, ValueError, yaml.YAMLError):
             held = None
-        if held != dict(parameters):
-            changed = [key for key in {**parameters, **(held or {})} if (held or {}).get(key) != parameters.get(key)]
+        held = held if isinstance(held, dict) else {}
+        keys = [key for key in {**parameters, **held} if key != "Comments"]
+        changed = [key for key in keys if held.get(key) != parameters.get(key)]
+        if changed:
             raise InputError(
                 f"{folder}: holds the tables of another theory card ({', '.join(map(str, changed[:5]))} differ); "
                 "choose another --output"

@@ -17,8 +17,8 @@ from pineappl.subgrid import ImportSubgridV1
 from ..flavours import EVOLUTION_FLAVOURS, EVOLUTION_PIDS
 from .join import Joined
 
-# Smaller than this, relative to the largest element of a row, an element is left out: it changes no prediction by 1e-9.
-_NEGLIGIBLE = 1e-12
+# Smaller than this, relative to the largest element of a row, an element is left out: the tails of the interpolation basis.
+_NEGLIGIBLE = 1e-8
 
 
 def write_fk_table(

@@ -45,6 +45,10 @@ class Progress:
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(stderr=True)
 
+    def note(self, text: str) -> None:
+        """Print a line."""
+        self.console.print(text, highlight=False, soft_wrap=True, markup=False)
+
     @contextmanager
     def stage(self, name: str, total: int, unit: str) -> Iterator[Stage]:
         """Show a stage of ``total`` items while the block runs."""
