@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import yaml
 
-from .. import __version__
 from ..errors import InputError
 from ..evolution.interpolation import XGrid
 from .atlas import Table, field_xgrid, tables
@@ -74,11 +73,11 @@ def build(request: Request, progress: Progress) -> list[Path]:
     """
     require_extra()
     theories = _theories(request)
-    if request.card.get("ModEv", "EXA") != "EXA":
-        progress.note(f"the card's ModEv is {request.card['ModEv']}; the tables hold the exact solution (ModEv: EXA)")
     wanted = tables(request.datasets or known_datasets(), request.q2min, request.w2min)
     for folder, parameters in theories:
         _claim(folder, parameters)
+    if request.card.get("ModEv", "EXA") != "EXA":
+        progress.note(f"the card's ModEv is {request.card['ModEv']}; the tables hold the exact solution (ModEv: EXA)")
     grid = XGrid(field_xgrid())
     inventory = Inventory.open(request.output / "parts", BuildCard.read(request.card), grid)
     seconds = {"coefficient functions": _pieces(request, grid, inventory, wanted, progress)}
@@ -96,7 +95,7 @@ def _theories(request: Request) -> list[tuple[Path, dict[str, Any]]]:
     for folder, change in theories:
         parameters = {**request.card, **change}
         card = BuildCard.read(parameters, f"card of {folder.name}")
-        made = f"{ORDER_NAMES[card.order]}, {card.scheme}; made by nnpdf_lite {__version__}, exact solution of evolution"
+        made = f"{ORDER_NAMES[card.order]}, {card.scheme}; made by nnpdf_lite, exact solution of evolution"
         cards.append((folder, {**parameters, "ModEv": "EXA", "Comments": made}))
     return cards
 

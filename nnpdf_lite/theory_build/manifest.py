@@ -106,7 +106,5 @@ def _versions() -> dict[str, str]:
         try:
             found[package] = version(package)
         except PackageNotFoundError:
-            from .. import __version__
-
-            found[package] = __version__ if package == "nnpdf_lite" else "not installed"
+            found[package] = "not installed as a package"
     return found
