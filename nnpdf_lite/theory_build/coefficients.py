@@ -7,16 +7,15 @@ and to 1e-4 of the two-loop massive ones, 5e-6 of F2, which ``LeProHQ`` patches 
 """
 
 import copy
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from scipy.interpolate import BSpline, make_interp_spline
 from yadism.coefficient_functions.asy.partonic_channel import PartonicChannelAsy
 from yadism.coefficient_functions.heavy.partonic_channel import NeutralCurrentBase
 from yadism.coefficient_functions.intrinsic import partonic_channel as intrinsic
-from yadism.coefficient_functions.partonic_channel import PartonicChannel
+from yadism.coefficient_functions.partonic_channel import RSL, PartonicChannel
 
 from ..evolution.interpolation import ConvolutionRule
 
@@ -66,84 +65,57 @@ class Function:
         return rule.convolve(regular, singular, 0.0 if self.local is None else self.local(rule.x))
 
 
-@dataclass(frozen=True)
-class Channel:
-    """A coefficient function as ``yadism`` gives it, at one order.
+class Library:
+    """The functions that make up coefficient functions; those that do not depend on the scale are sampled once."""
 
-    Attributes
-    ----------
-    coefficient : PartonicChannel
-    order : int
-        Power of alpha_s.
-    """
+    def __init__(self) -> None:
+        self._massless: dict[Hashable, Function | None] = {}
+        self._limits: dict[Hashable, dict[int, Function]] = {}
 
-    coefficient: PartonicChannel
-    order: int
+    def parts(self, coefficient: PartonicChannel, order: int) -> list[tuple[Hashable, bool, float, Function]]:
+        """Return the functions whose sum a coefficient function is.
 
-    @property
-    def name(self) -> Hashable:
-        """What the function is, whatever the scale: class, power of alpha_s and number of flavours."""
-        kind = type(self.coefficient)
-        return (kind.__module__, kind.__name__, self.order, self.coefficient.nf)
+        Parameters
+        ----------
+        coefficient : PartonicChannel
+            ``yadism``'s object, made for one Q2.
+        order : int
+            Power of alpha_s.
 
-    @property
-    def is_limit(self) -> bool:
-        """True for a polynomial in L, the massless limit of a massive function."""
-        return isinstance(self.coefficient, PartonicChannelAsy)
-
-    @property
-    def is_massless(self) -> bool:
-        """True for a function of z alone."""
-        return ".light." in type(self.coefficient).__module__
-
-    def parts(self) -> list[tuple[Hashable, float, Function]]:
-        """Return the functions whose sum, with the factors between, this is; an identity stands before each.
-
-        Functions of one identity are the same whatever the scale.
+        Returns
+        -------
+        list of (identity, is_static, factor, Function)
+            Equal identities are equal functions, and static ones are the same at every Q2.
         """
-        if self.is_limit:
-            powers = _limit(self.name, _Frozen(self.coefficient), self.order)
-            return [((*self.name, n), self.coefficient.L**n, part) for n, part in powers.items()]
-        if self.is_massless:
-            part = _massless(self.name, _Frozen(self.coefficient), self.order)
-            return [] if part is None else [(self.name, 1.0, part)]
-        part = _massive(self.coefficient, self.order)
-        return [] if part is None else [((*self.name, _scale(self.coefficient)), 1.0, part)]
+        kind = type(coefficient)
+        name = (kind.__module__, kind.__name__, order, coefficient.nf)
+        if isinstance(coefficient, PartonicChannelAsy):
+            if name not in self._limits:
+                self._limits[name] = _limit(coefficient, order)
+            return [((*name, n), True, coefficient.L**n, part) for n, part in self._limits[name].items()]
+        if ".light." in kind.__module__:
+            if name not in self._massless:
+                self._massless[name] = _sample(getattr(coefficient, _ORDERS[order])())
+            part = self._massless[name]
+            return [] if part is None else [(name, True, 1.0, part)]
+        part = _massive(coefficient, order)
+        return [] if part is None else [((*name, *_scale(coefficient)), False, 1.0, part)]
 
 
-@dataclass(frozen=True)
-class _Frozen:
-    """Carries a coefficient function past a cache that must not look at it."""
-
-    coefficient: PartonicChannel
-
-    def __hash__(self) -> int:
-        return 0
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Frozen)
-
-
-@cache
-def _massless(name: Hashable, frozen: _Frozen, order: int) -> Function | None:
-    return _sample(getattr(frozen.coefficient, _ORDERS[order])())
-
-
-@cache
-def _limit(name: Hashable, frozen: _Frozen, order: int) -> dict[int, Function]:
+def _limit(coefficient: PartonicChannelAsy, order: int) -> dict[int, Function]:
     """Return the coefficient of each power of L; no power is above that of alpha_s."""
     samples = []
     for logarithm in range(order + 1):
-        at_logarithm = copy.copy(frozen.coefficient)
+        at_logarithm = copy.copy(coefficient)
         at_logarithm.L = float(logarithm)
         samples.append(_values(getattr(at_logarithm, _ORDERS[order])()))
-    solve = np.linalg.inv(np.vander(np.arange(order + 1.0), increasing=True))
+    regular, singular, local = zip(*samples)
     powers = {}
-    for n, weights in enumerate(solve):
-        parts = [_combine(weights, [sample[i] for sample in samples]) for i in range(2)]
-        locals_ = [sample[2] for sample in samples]
-        if any(part is not None and np.max(np.abs(part)) > 1e-12 for part in parts) or any(locals_):
-            powers[n] = Function(*(None if part is None else _spline(_LOGIT, part) for part in parts), _local(weights, locals_))
+    for n, weights in enumerate(np.linalg.inv(np.vander(np.arange(order + 1.0), increasing=True))):
+        parts = [_combine(weights, part) for part in (regular, singular)]
+        if any(part is not None and np.max(np.abs(part)) > 1e-12 for part in parts) or any(local):
+            splines = (None if part is None else _spline(_LOGIT, part) for part in parts)
+            powers[n] = Function(*splines, _local(weights, local))
     return powers
 
 
@@ -164,7 +136,7 @@ def _massive(coefficient: PartonicChannel, order: int) -> Function | None:
     return Function(_spline(grid[known], values[known]), None, _bind(rsl.loc, rsl.args["loc"]), threshold=ratio)
 
 
-def _sample(rsl, stretch: float = 1.0, vectorised: bool = False) -> Function | None:
+def _sample(rsl: RSL | None, stretch: float = 1.0, vectorised: bool = False) -> Function | None:
     if rsl is None:
         return None
     regular, singular, local = _values(rsl, vectorised)
@@ -172,7 +144,7 @@ def _sample(rsl, stretch: float = 1.0, vectorised: bool = False) -> Function | N
     return Function(*splines, local, stretch)
 
 
-def _values(rsl, vectorised: bool = False) -> tuple[np.ndarray | None, np.ndarray | None, Callable | None]:
+def _values(rsl: RSL | None, vectorised: bool = False) -> tuple[np.ndarray | None, np.ndarray | None, Callable | None]:
     """Return regular times z and singular times 1 - z on :data:`_LOGIT`, and the local part."""
     if rsl is None:
         return None, None, None
@@ -192,12 +164,12 @@ def _bind(function: Callable | None, arguments: np.ndarray) -> Callable[[float],
     return None if function is None else lambda x: function(x, arguments)
 
 
-def _combine(weights: np.ndarray, parts: list[np.ndarray | None]) -> np.ndarray | None:
+def _combine(weights: np.ndarray, parts: Sequence[np.ndarray | None]) -> np.ndarray | None:
     present = [weight * part for weight, part in zip(weights, parts) if part is not None]
     return sum(present) if present else None
 
 
-def _local(weights: np.ndarray, parts: list[Callable | None]) -> Callable[[float], float] | None:
+def _local(weights: np.ndarray, parts: Sequence[Callable | None]) -> Callable[[float], float] | None:
     present = [(weight, part) for weight, part in zip(weights, parts) if part is not None]
     return (lambda x: sum(weight * part(x) for weight, part in present)) if present else None
 

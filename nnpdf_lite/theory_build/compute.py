@@ -5,6 +5,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from .atlas import Table
 from .card import BuildCard
 from .observables import Observable
 from .parts import Inventory
+
+if TYPE_CHECKING:
+    from .structure_functions import StructureFunctions
 
 
 @dataclass(frozen=True)
@@ -55,23 +59,33 @@ def compute(
     done : callable
         Called in this process after each piece.
     """
-    if jobs == 1 or len(wanted) < 2:
-        _prepare(card, grid, inventory)
-        for task in wanted:
-            _compute(task)
+    if jobs > 1 and len(wanted) > 1:
+        for task in _in_processes(card, grid, inventory, wanted, jobs):
             done(task)
-        return
-    for task in _in_processes(card, grid, inventory, wanted, jobs):
-        done(task)
+    elif wanted:
+        from .structure_functions import StructureFunctions
+
+        functions = StructureFunctions(card, grid)
+        for task in wanted:
+            _compute(functions, inventory, task)
+            done(task)
+
+
+def _compute(functions: "StructureFunctions", inventory: Inventory, task: Task) -> None:
+    from .cross_sections import observable_maps
+
+    table, rows = task.table, task.rows
+    maps = observable_maps(functions, table.observable, task.q2, table.x[rows], table.y[rows])
+    inventory.save(table, task.q2, rows, maps)
 
 
 def _in_processes(
     card: BuildCard, grid: XGrid, inventory: Inventory, wanted: Sequence[Task], jobs: int
 ) -> Iterator[Task]:
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(jobs, context, _prepare_worker, (card, grid, inventory))
+    pool = ProcessPoolExecutor(jobs, context, _start_worker, (card, grid, inventory))
     try:
-        running = {pool.submit(_compute, task): task for task in wanted}
+        running = {pool.submit(_work, task): task for task in wanted}
         for finished in as_completed(running):
             finished.result()
             yield running[finished]
@@ -79,25 +93,17 @@ def _in_processes(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-_state: tuple = ()
+#: Of a worker process: what it keeps between tasks, its caches above all.
+_worker: tuple = ()
 
 
-def _prepare_worker(*arguments) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent tells them when to stop
-    _prepare(*arguments)
-
-
-def _prepare(card: BuildCard, grid: XGrid, inventory: Inventory) -> None:
-    global _state
+def _start_worker(card: BuildCard, grid: XGrid, inventory: Inventory) -> None:
+    global _worker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent says when to stop
     from .structure_functions import StructureFunctions
 
-    _state = (StructureFunctions(card, grid), inventory)
+    _worker = (StructureFunctions(card, grid), inventory)
 
 
-def _compute(task: Task) -> None:
-    from .cross_sections import observable_maps
-
-    functions, inventory = _state
-    table, rows = task.table, task.rows
-    maps = observable_maps(functions, table.observable, task.q2, table.x[rows], table.y[rows])
-    inventory.save(table, task.q2, rows, maps)
+def _work(task: Task) -> None:
+    _compute(*_worker, task)

@@ -78,16 +78,12 @@ class Evolved:
         total = 0.0
         for n, values in coefficients.items():
             patch = self.patches[n]
-            orders = [_in_combinations(values[:, k], patch) for k in range(self.card_orders(values))]
+            orders = [_in_combinations(values[:, k], patch) for k in range(values.shape[1])]
             varied = self._varied(orders, n)
             a = patch.alphas(self.card.ren_ratio * q) / (4 * np.pi)
             summed = {name: sum(a**k * row[name] for k, row in enumerate(varied)) for name in varied[0]}
             total = total + self._at_q0(summed, self._operator(n, self.card.fac_ratio * q))
         return total
-
-    def card_orders(self, values: np.ndarray) -> int:
-        """Return how many powers of alpha_s of (n, K, ...) coefficients there are."""
-        return values.shape[1]
 
     def distribution(self, table: Table) -> Joined:
         """Return the table of a distribution: of the evolution basis at Q0, of a parton at the scale of the set."""

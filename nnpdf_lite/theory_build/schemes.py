@@ -39,11 +39,6 @@ class Term:
     opens: int | None = None
     damped: tuple[int, ...] = ()
 
-    @property
-    def is_limit(self) -> bool:
-        """True for massless limits of massive calculations, which are subtracted."""
-        return self.scheme.endswith("FFN0")
-
 
 #: FONLL scheme -> power of alpha_s of the evolution and massless parts, and how much higher massive parts go.
 FONLL_ORDERS = {"FONLL-A": (1, 0), "FONLL-B": (1, 1), "FONLL-C": (2, 0)}

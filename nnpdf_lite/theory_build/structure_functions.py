@@ -21,7 +21,7 @@ from yadism.runner import Runner, RunnerConfigs
 from ..evolution import PARTON_PIDS
 from ..evolution.interpolation import XGrid
 from .card import BuildCard
-from .coefficients import Channel, Function
+from .coefficients import Function, Library
 from .probe import Probe
 from .schemes import Term, active
 
@@ -49,14 +49,11 @@ class StructureFunctions:
 
     def __init__(self, card: BuildCard, grid: XGrid) -> None:
         self.card, self.grid = card, grid
+        self._library = Library()
         self._static_rows: dict[tuple, np.ndarray] = {}
         self._static_rules = lru_cache(maxsize=2 * len(grid))(grid.rule)
         self._configuration = cache(self._build_configuration)
         self._contributions = lru_cache(maxsize=4)(self._find_contributions)
-
-    def flavours(self, q2: float) -> list[int]:
-        """Return the flavour numbers whose PDFs contribute at ``Q2`` (GeV2)."""
-        return sorted({term.flavours for term, _ in active(self.card, q2)})
 
     def maps(self, probe: Probe, name: str, q2: float, x: Sequence[float]) -> dict[int, np.ndarray]:
         """Return F(x, Q2), without target-mass corrections, as a map of PDFs.
@@ -121,9 +118,7 @@ class StructureFunctions:
                 for order in range((term.logarithms if _couples_to_light_quarks(kernel) else term.order) + 1):
                     if not kernel.has_order(order):
                         continue
-                    channel = Channel(kernel.coeff, order)
-                    for identity, power, function in channel.parts():
-                        static = channel.is_massless or channel.is_limit
+                    for identity, static, power, function in self._library.parts(kernel.coeff, order):
                         entry = merged.setdefault((order, identity), Contribution(function, static))
                         entry.weights += factor * power * weights
         return {
