@@ -32,11 +32,11 @@ def add_theory_verbs(theory: UsageParser, parents: list[argparse.ArgumentParser]
     added.add_argument("card", metavar="CARD", help="theory card (YAML), or the name of a theory that has one")
     added.add_argument("--output", metavar="DIR", help="folder of the theory; by default the card's name, here")
     added.add_argument("--sets", nargs="+", metavar="DATASET", help="only these; by default every set that is known")
-    added.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1, metavar="N", help="processes (all cores)")
+    added.add_argument("--jobs", type=_processes, default=os.cpu_count() or 1, metavar="N", help="processes (all cores)")
     added.add_argument("--alphas", metavar="A:B:STEP", help="siblings with other alpha_s, such as 0.116:0.120:0.001")
     added.add_argument("--scales", metavar="N", help="siblings with muR and muF varied by 2: 3, 5, 7 or 9 points")
-    added.add_argument("--q2min", type=float, default=3.49, metavar="GEV2", help="rows with Q2 above (default 3.49)")
-    added.add_argument("--w2min", type=float, default=12.5, metavar="GEV2", help="rows with W2 above (default 12.5)")
+    added.add_argument("--q2min", type=_positive_number, default=3.49, metavar="GEV2", help="rows with Q2 above (default 3.49)")
+    added.add_argument("--w2min", type=_positive_number, default=12.5, metavar="GEV2", help="rows with W2 above (default 12.5)")
     added = verb("check", check, "verify the output of a build", "check my_nnlo", tables)
     added.add_argument("folder", metavar="DIR", help="folder of a theory")
     added = verb(
@@ -49,7 +49,7 @@ def add_theory_verbs(theory: UsageParser, parents: list[argparse.ArgumentParser]
         "operator", operator, "write evolution operators in eko's format", "operator nnlo 2 10 91.2 --output evolution.tar"
     )
     added.add_argument("card", metavar="CARD", help="theory card (YAML), or the name of a theory that has one")
-    added.add_argument("scales", nargs="+", type=_scale, metavar="Q", help="scales in GeV")
+    added.add_argument("scales", nargs="+", type=_positive_number, metavar="Q", help="scales in GeV")
     added.add_argument("--output", required=True, metavar="FILE", help="file to write (.tar)")
 
 
@@ -139,19 +139,19 @@ def _card(name: str) -> tuple[dict, Path]:
     return card, path.parent
 
 
-def _positive(text: str) -> int:
+def _processes(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 1024:
         raise argparse.ArgumentTypeError(f"'{text}': expected a number of processes, 1 or more")
     return int(text)
 
 
-def _scale(text: str) -> float:
+def _positive_number(text: str) -> float:
     try:
         value = float(text)
     except ValueError:
         value = -1.0
     if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"'{text}': expected a scale in GeV")
+        raise argparse.ArgumentTypeError(f"'{text}': expected a positive number")
     return value
 
 

@@ -237,10 +237,11 @@ def test_a_card_with_which_nothing_can_be_built_is_named(change, expected):
         (["build", "nnlo", "--scales", "8"], "--scales 8: expected one of 3, 5, 7, 9 points"),
         (["build", "nnlo", "--jobs", "0"], "expected a number of processes"),
         (["build", "nnlo", "--job", "2"], "there is no option '--job'. Did you mean '--jobs'?"),
+        (["build", "nnlo", "--q2min", "0.5"], "ask for evolution from 0.712 to 224 GeV; it reaches from 0.8"),
         (["make"], "there is no command 'make'. Commands: build, check, compare, operator"),
         (["check", "nowhere"], "manifest.json: missing; 'nowhere' is not the finished output of 'theory build'"),
-        (["operator", "nnlo", "-1", "--output", "x.tar"], "'-1': expected a scale in GeV"),
-        (["operator", "nnlo", "fast", "--output", "x.tar"], "'fast': expected a scale in GeV"),
+        (["operator", "nnlo", "-1", "--output", "x.tar"], "'-1': expected a positive number"),
+        (["operator", "nnlo", "fast", "--output", "x.tar"], "'fast': expected a positive number"),
     ],
 )
 def test_mistakes_are_named_without_a_traceback(arguments, expected, tmp_path, monkeypatch, capsys):
@@ -275,3 +276,34 @@ def test_without_yadism_the_extra_is_named(monkeypatch, tmp_path):
     monkeypatch.setattr(extra.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"needs yadism, which is not installed: pip install 'nnpdf_lite\[theory\]'"):
         build(Request(CARD, tmp_path / "out"), Progress())
+
+
+@needs_yadism
+def test_operators_are_read_by_eko_and_evolve_a_proton(tmp_path):
+    """At 10 GeV, from the file as eko reads it, against evolution; both act on f."""
+    pytest.importorskip("eko", reason="eko is not installed (pip install 'nnpdf_lite[theory]')")
+    from eko.io.struct import EKO
+    from toy_proton import field_xgrid, proton
+
+    from nnpdf_lite.evolution import PARTON_PIDS, Evolution
+    from nnpdf_lite.evolution.interpolation import XGrid
+    from nnpdf_lite.flavours import EVOLUTION_TO_FLAVOUR, FLAVOUR_PIDS
+    from nnpdf_lite.theory_build.eko_format import EKO_PIDS
+
+    path = tmp_path / "evolution.tar"
+    assert main(["theory", "operator", "nnlo", "10", "--output", str(path)]) == 0
+    with EKO.read(path) as eko:
+        ((scale, flavours), item) = next(iter(eko.items()))
+        assert (scale, flavours) == (100.0, 5)
+        x, operator = eko.xgrid.raw, item.operator
+    fine = field_xgrid()
+    f = XGrid(fine).interpolate(x) @ (fine[:, None] * proton(fine)) / x[:, None] @ EVOLUTION_TO_FLAVOUR.T
+    order = [FLAVOUR_PIDS.index(pid) for pid in EKO_PIDS]
+    evolved = np.einsum("axby,yb->xa", operator, f[:, order]) * x[:, None]
+    expected = Evolution(CARD).evolve(fine, proton(fine), [10.0], x)[0]
+    ours = evolved[:, [EKO_PIDS.index(pid) for pid in PARTON_PIDS]]
+    inside = x < 0.5
+    size = np.max(np.abs(expected), axis=1, keepdims=True)
+    assert np.max((np.abs(ours - expected) / size)[inside]) < 2e-5
+    # nothing is overwritten
+    assert main(["theory", "operator", "nnlo", "10", "--output", str(path)]) == 2

@@ -18,7 +18,7 @@ from .checks import evolution_checks
 from .compute import compute, missing
 from .extra import require_extra
 from .fk_writer import write_fk_table
-from .join import Evolved, Joined
+from .join import Evolved, Joined, evolution_ranges
 from .manifest import Manifest
 from .observables import Distribution, known_datasets
 from .parts import Inventory
@@ -71,9 +71,11 @@ def build(request: Request, progress: Progress) -> list[Path]:
         For a card with which nothing can be built, a dataset without prediction, or an output folder that belongs to
         another card.
     """
-    require_extra()
     theories = _theories(request)
     wanted = tables(request.datasets or known_datasets(), request.q2min, request.w2min)
+    for _, parameters in theories:
+        evolution_ranges(BuildCard.read(parameters), _scales(wanted))
+    require_extra()
     for folder, parameters in theories:
         _claim(folder, parameters)
     if request.card.get("ModEv", "EXA") != "EXA":
@@ -149,7 +151,7 @@ def _write_theory(
     card = BuildCard.read(parameters)
     started = time.monotonic()
     with progress.stage(f"evolution, {folder.name}", 1, "theory") as stage:
-        evolved = Evolved(card, grid, {q2 for table in wanted for q2, _ in table.scales() if _evolves(table)})
+        evolved = Evolved(card, grid, _scales(wanted))
         checks = evolution_checks(evolved)
         stage.advance("")
     seconds["evolution"] = time.monotonic() - started
@@ -168,8 +170,10 @@ def _write_theory(
     manifest.finish(checks, seconds)
 
 
-def _evolves(table: Table) -> bool:
-    return not (isinstance(table.observable, Distribution) and isinstance(table.observable.parton, str))
+def _scales(wanted: Sequence[Table]) -> set[float]:
+    """Return all Q2 (GeV2) at which PDFs are evolved; combinations of the evolution basis are those of Q0."""
+    evolving = [table for table in wanted if not isinstance(getattr(table.observable, "parton", None), str)]
+    return {q2 for table in evolving for q2, _ in table.scales()}
 
 
 def _joined(table: Table, evolved: Evolved, inventory: Inventory) -> Joined:

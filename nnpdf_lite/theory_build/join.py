@@ -6,9 +6,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..evolution import PARTON_PIDS
+from ..errors import InputError
+from ..evolution import PARTON_PIDS, Q_MAX
 from ..evolution.interpolation import XGrid
-from ..evolution.operators import Operator, Patch, components, evolution_patches, splitting_operators
+from ..evolution.operators import Q_MIN, Operator, Patch, components, evolution_patches, splitting_operators
 from .atlas import Table
 from .card import BuildCard
 from .scale_variation import Row, at_factorisation_scale, at_renormalisation_scale
@@ -34,6 +35,35 @@ class Joined:
     values: np.ndarray
 
 
+def evolution_ranges(card: BuildCard, q2: Iterable[float]) -> dict[int, tuple[float, float]]:
+    """Return the lowest and highest scale in GeV at which PDFs and coupling of each flavour number are wanted.
+
+    Parameters
+    ----------
+    card : BuildCard
+    q2 : iterable of float
+        All Q2 in GeV2.
+
+    Raises
+    ------
+    InputError
+        When a scale is out of reach of evolution.
+    """
+    q = np.sqrt(np.array(sorted(q2)))
+    ranges = {}
+    for n in dict.fromkeys(term.flavours for term in terms(card)) if len(q) else ():
+        if card.scheme != "ZM-VFNS" or any(card.flavours(scale**2) == n for scale in q):
+            low, high = q[0] * min(card.fac_ratio, card.ren_ratio), q[-1] * max(card.fac_ratio, card.ren_ratio)
+            ranges[n] = (float(low), float(high))
+    for low, high in ranges.values():
+        if low < Q_MIN or high > Q_MAX / 2:
+            raise InputError(
+                f"Q2 = {q[0] ** 2:.4g} to {q[-1] ** 2:.4g} GeV2 with scales of {card.ren_ratio:g} Q and {card.fac_ratio:g} Q "
+                f"ask for evolution from {low:.3g} to {high:.3g} GeV; it reaches from {Q_MIN} to {Q_MAX / 2:g} GeV"
+            )
+    return ranges
+
+
 class Evolved:
     """Evolution of one theory card to all scales of its tables, computed at once.
 
@@ -48,21 +78,10 @@ class Evolved:
     def __init__(self, card: BuildCard, grid: XGrid, q2: Iterable[float]) -> None:
         self.card, self.grid = card, grid
         self.channels = components(card.evolution.flavours(card.evolution.q0))
-        q = np.sqrt(np.array(sorted(q2)))
-        ranges = {}
-        if len(q):
-            scales = q * card.fac_ratio, q * card.ren_ratio
-            low, high = min(map(np.min, scales)), max(map(np.max, scales))
-            ranges = {term.flavours: (low, high) for term in terms(card) if self._is_used(term.flavours, q)}
+        ranges = evolution_ranges(card, q2)
         self.patches = evolution_patches(card.evolution, grid, ranges) if ranges else {}
         self._splitting = lru_cache(maxsize=None)(lambda n: splitting_operators(card.evolution, grid, n))
         self._operator = lru_cache(maxsize=8)(lambda n, q: self.patches[n].at(q))
-
-    def _is_used(self, flavours: int, q: np.ndarray) -> bool:
-        """Return whether any scale needs PDFs of so many flavours."""
-        if self.card.scheme == "ZM-VFNS":
-            return any(self.card.flavours(scale**2) == flavours for scale in q)
-        return True
 
     def rows(self, coefficients: Mapping[int, np.ndarray], q2: float) -> np.ndarray:
         """Return the rows of a table at one Q2, (n, C, X), multiplying ``x f`` at Q0.
