@@ -151,3 +151,10 @@ def test_nnpdf40_evolved_from_q0_agrees_with_its_own_grid(evolution):
         assert integral(x, evolution.evolve(x, nnpdf.evolution_basis(x, 1.65), [q])[0].sum(-1)) == pytest.approx(
             1, abs=1e-4
         )
+
+
+def test_three_loop_matching_prints_nothing(capfd):
+    """Results go to standard output, and HOPPET's N3LO announces itself there."""
+    Evolution(CARD | {"PTO": 3}).alphas(10.0)
+    output = capfd.readouterr()
+    assert output.out == output.err == ""
