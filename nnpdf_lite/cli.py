@@ -117,6 +117,18 @@ def _parser() -> UsageParser:
     verb("postfit", postfit, "select the good replicas of a fit", "postfit dis_nnlo_quick", [folder, tables])
     added = verb("evolve", evolve, "evolve a fit and write its LHAPDF set", "evolve dis_nnlo_quick", [folder])
     added.add_argument("--output", metavar="DIR", help="folder of the set; by default FIT/postfit/FIT")
+    added = verb(
+        "closure", closure, "closure tests: fits of a known truth, and whether their errors are right",
+        "closure my_closure.yml --fits 25 --replicas 40", [tables],
+    )  # fmt: skip
+    added.add_argument("what", nargs="+", metavar="RUNCARD|FOLDER", help="a runcard, or the folders of finished fits")
+    added.add_argument("--fits", type=int, metavar="N", help="how many fits (default 25)")
+    added.add_argument("--replicas", type=int, metavar="N", help="replicas of each fit (default 40)")
+    added.add_argument("--output", metavar="DIR", help="folder of the test; by default the runcard's name, here")
+    added.add_argument("--resume", action="store_true", help="go on with a test that was interrupted, or add fits")
+    added.add_argument(
+        "--checkpoint", type=seconds, default=60.0, metavar="SECONDS", help="seconds between checkpoints (default 60)"
+    )
     added = verb("merge", merge, "one fit out of several of the same runcard", "merge here there --output all")
     added.add_argument("fits", nargs="+", metavar="FIT", help="fit folders")
     added.add_argument("--output", metavar="DIR", required=True, help="fit folder that receives all replicas")
@@ -252,6 +264,27 @@ def evolve(options: argparse.Namespace) -> None:
     done = load_fit(options.fit)
     done.postfit()
     print(done.to_lhapdf(options.output, overwrite=options.output is None))
+
+
+def closure(options: argparse.Namespace) -> None:
+    """Run the fits of a closure test."""
+    from .runcard import load_runcard
+
+    card = load_runcard(options.what[0])
+    from .closure.multifit import run_closure
+    from .closure.progress import ClosureWatcher
+
+    fits, replicas = options.fits or 25, options.replicas or 40
+    folder = run_closure(
+        card,
+        Path(options.output or Path(options.what[0]).stem),
+        fits,
+        replicas,
+        resume=options.resume,
+        checkpoint_interval=options.checkpoint,
+        watcher=ClosureWatcher(replicas),
+    )
+    print(folder.path)
 
 
 def merge(options: argparse.Namespace) -> None:

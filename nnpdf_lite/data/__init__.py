@@ -6,6 +6,7 @@ prescription and its Cholesky factor, and pseudo-data. May import ``nnpdf_lite.e
 """
 
 from .catalogue import available_datasets, resolve_legacy_name
+from .closure_data import level1_noise, rescale_uncertainties, with_central
 from .commondata import load_dataset
 from .covariance import absolute_errors, cholesky, covariance
 from .cuts import CutRule, cut_indices
@@ -23,9 +24,12 @@ __all__ = [
     "cholesky",
     "covariance",
     "cut_indices",
+    "level1_noise",
     "load_dataset",
     "pseudodata",
     "replica_generator",
+    "rescale_uncertainties",
     "resolve_legacy_name",
     "training_mask",
+    "with_central",
 ]

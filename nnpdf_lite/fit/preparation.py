@@ -44,15 +44,18 @@ def mask_number(card: Runcard, replica: int) -> int:
     return replica % card.training_masks if card.training_masks else replica
 
 
-def prepare(problem: Problem, card: Runcard, replicas: Sequence[int]) -> TrainingTask:
-    """Whiten everything and lay it out for the chosen replicas.
+def prepare(
+    problem: Problem, card: Runcard, replicas: Sequence[int], data: np.ndarray | None = None
+) -> TrainingTask:
+    """Whiten everything and lay it out for the chosen replicas, whose pseudo-data may be given as ``data`` (R, N).
 
     In the diagonal basis with a mask per replica the whitened rows are shared and masked; shared masks, and splits in
     the basis of the data, where each mask has a covariance of its own, are folded.
     """
     operator = build_operator(problem, FIT_BASES[card.fitting.fitbasis].columns)
     operator = compress(operator, problem, card.operator_tolerance)
-    data, masks = replica_data(problem, card, replicas), replica_masks(problem, card, replicas)
+    data = replica_data(problem, card, replicas) if data is None else data
+    masks = replica_masks(problem, card, replicas)
     counts = {"n_training": masks.sum(axis=1).astype(float), "n_validation": (~masks).sum(axis=1).astype(float)}
     numbers = np.array([mask_number(card, int(r)) for r in replicas])
     _distinct, first, groups = np.unique(numbers, return_index=True, return_inverse=True)
