@@ -267,15 +267,41 @@ def evolve(options: argparse.Namespace) -> None:
 
 
 def closure(options: argparse.Namespace) -> None:
-    """Run the fits of a closure test."""
+    """Run the fits of a closure test, or take finished ones, and tabulate the estimators."""
+    folders = [Path(what) for what in options.what]
+    if not all(folder.is_dir() for folder in folders):
+        folders = [_run_closure(options)]
+    from .closure.results import evaluate, write_results
+    from .closure.sample import load_sample
+
+    results = evaluate(load_sample(folders))
+    target = folders[0] if len(folders) == 1 else options.output
+    if target:
+        paths = write_results(results, Path(target))
+        print(f"written: {', '.join(map(str, paths))}", file=sys.stderr)
+    if options.json:
+        print(json.dumps(results.summary(), indent=1))
+        return
+    for space in ("data", "pdf"):
+        _show(results.shown(space), options, group="level", dispensable=["xi_2 +-", "xi_2", "n_sigma +-", "n_sigma"])
+        print()
+    print(results.verdict.sentence)
+    if results.verdict.details:
+        print(results.verdict.details)
+
+
+def _run_closure(options: argparse.Namespace) -> Path:
     from .runcard import load_runcard
 
+    if len(options.what) > 1:
+        wrong = next(what for what in options.what if not Path(what).is_dir())
+        raise InputError(f"closure {wrong}: there is no such folder; expected one runcard, or folders of finished fits")
     card = load_runcard(options.what[0])
     from .closure.multifit import run_closure
     from .closure.progress import ClosureWatcher
 
     fits, replicas = options.fits or 25, options.replicas or 40
-    folder = run_closure(
+    return run_closure(
         card,
         Path(options.output or Path(options.what[0]).stem),
         fits,
@@ -283,8 +309,7 @@ def closure(options: argparse.Namespace) -> None:
         resume=options.resume,
         checkpoint_interval=options.checkpoint,
         watcher=ClosureWatcher(replicas),
-    )
-    print(folder.path)
+    ).path
 
 
 def merge(options: argparse.Namespace) -> None:

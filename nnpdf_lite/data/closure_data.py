@@ -6,6 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
+from .catalogue import is_named
 from .covariance import CORRELATED_WITHIN_SET, IGNORED, UNCORRELATED, absolute_errors, numbered
 from .dataset import Dataset
 from .pseudodata import STREAMS
@@ -77,7 +78,7 @@ def rescale_uncertainties(dataset: Dataset, settings: InconsistentData) -> Datas
     As in validphys, the names are kinds of sources, SPECIAL stands for all that correlate sets, and the error called
     ``stat`` is left alone.
     """
-    if dataset.name not in settings.inconsistent_datasets:
+    if not is_named(dataset.name, settings.inconsistent_datasets):
         return dataset
     sources = dataset.uncertainties
     local = np.isin(sources.kind, (*UNCORRELATED, *CORRELATED_WITHIN_SET, *IGNORED))

@@ -11,6 +11,7 @@ from ..data import (
     cholesky,
     covariance,
     cut_indices,
+    left_out_points,
     level1_noise,
     load_dataset,
     rescale_uncertainties,
@@ -82,8 +83,8 @@ class Problem:
         return sum(len(d.kept) for d, t in zip(self.datasets, self.theories) if not t.is_linear)
 
 
-def load_data(card: Runcard, theory: TheoryCard) -> list[Dataset]:
-    """Load the runcard's datasets and cut them.
+def load_data(card: Runcard, theory: TheoryCard, *, left_out: bool = False) -> list[Dataset]:
+    """Load the runcard's datasets and cut them; without the points that ``left_out`` names, unless they are asked for.
 
     Raises
     ------
@@ -96,10 +97,14 @@ def load_data(card: Runcard, theory: TheoryCard) -> list[Dataset]:
             uncut = load_dataset(
                 entry.dataset, entry.variant, cfac=entry.cfac, frac=entry.frac, weight=entry.weight
             )
-            datasets.append(uncut.select(_cut(uncut, card, theory)))
+            dataset = uncut.select(_cut(uncut, card, theory))
+            if card.left_out and not left_out:
+                dataset = dataset.select(np.flatnonzero(~left_out_points(dataset, card.left_out)))
+            datasets.append(dataset)
     if not sum(len(dataset.kept) for dataset in datasets):
         raise InputError(
-            f"datacuts: q2min = {card.datacuts.q2min}, w2min = {card.datacuts.w2min} and the filter rules leave no data"
+            f"datacuts: q2min = {card.datacuts.q2min}, w2min = {card.datacuts.w2min}, the filter rules and "
+            "left_out leave no data"
         )
     return datasets
 
@@ -131,8 +136,10 @@ def build_problem(card: Runcard) -> Problem:
     return closure_problem(measured, card, truth_predictions(measured, card)) if card.closuretest else measured
 
 
-def measured_problem(card: Runcard) -> Problem:
+def measured_problem(card: Runcard, *, left_out: bool = False) -> Problem:
     """Assemble the problem of a runcard with the measured data, whatever its ``closuretest`` says.
+
+    The points that its ``left_out`` names are there only when asked for.
 
     Raises
     ------
@@ -140,7 +147,7 @@ def measured_problem(card: Runcard) -> Problem:
         For anything missing, unreadable or inconsistent, named.
     """
     theory = load_theory(card.theory.theoryid)
-    datasets = [dataset for dataset in load_data(card, theory) if len(dataset.kept)]
+    datasets = [dataset for dataset in load_data(card, theory, left_out=left_out) if len(dataset.kept)]
     theories = [load_dataset_theory(dataset, theory) for dataset in datasets]
     for dataset, predicted in zip(datasets, theories):
         _check_predicted(dataset, predicted, theory)

@@ -9,7 +9,7 @@ from ..errors import nearest
 from .choices import FITBASES, OPTIMIZERS, PREPROCESSING
 
 if TYPE_CHECKING:
-    from .closure_schema import ClosureTest, InconsistentData
+    from .closure_schema import ClosureTest, InconsistentData, LeftOut
     from .schema import ConstraintSet, DatasetInput, FilterRule, Fitting, Optimizer, Parameters, Runcard
 
 Mistake = tuple[tuple[str | int, ...], str]
@@ -113,6 +113,12 @@ def inconsistent_data(block: "InconsistentData") -> Iterator[Mistake]:
             yield (key,), "empty: no uncertainty would be rescaled"
 
 
+def left_out(block: "LeftOut") -> Iterator[Mistake]:
+    """Nothing left out."""
+    if not block.datasets and block.published_after is None and block.edge is None:
+        yield (), "leaves nothing out; expected datasets, published_after or edge"
+
+
 def _closure(card: "Runcard") -> Iterator[Mistake]:
     test, settings = card.closuretest, card.inconsistent_data_settings
     if test and test.fakedata and card.genrep and not test.fakenoise:
@@ -123,11 +129,15 @@ def _closure(card: "Runcard") -> Iterator[Mistake]:
         yield ("inconsistent_data_settings",), "missing; closuretest.inconsistent_fakedata: true says what they are for"
     if settings is not None and not inconsistent:
         yield ("inconsistent_data_settings",), "has no effect without closuretest.inconsistent_fakedata: true"
-    fitted = [entry.dataset for entry in card.dataset_inputs]
-    for position, name in enumerate(settings.inconsistent_datasets if settings else ()):
-        if name not in fitted:
-            place = ("inconsistent_data_settings", "inconsistent_datasets", position)
-            yield place, f"{name} is not in dataset_inputs.{nearest(name, fitted)}"
+    named = {
+        ("inconsistent_data_settings", "inconsistent_datasets"): settings.inconsistent_datasets if settings else (),
+        ("left_out", "datasets"): card.left_out.datasets if card.left_out else (),
+    }
+    known = [entry.dataset for entry in card.dataset_inputs]
+    for place, names in named.items():
+        for position, name in enumerate(names):
+            if name not in known:
+                yield (*place, position), f"{name} is not in dataset_inputs.{nearest(name, known)}"
 
 
 def runcard(card: "Runcard") -> Iterator[Mistake]:

@@ -1,4 +1,4 @@
-"""The blocks of closure tests: data made from a known truth."""
+"""The blocks of tests: data made from a known truth, data left out to be predicted."""
 
 from pydantic import Field, model_validator
 
@@ -40,3 +40,17 @@ class InconsistentData(Block):
     sys_rescaling_factor: number(0) = Field(1.0, description="Factor lambda of those uncertainties.")
 
     _check = model_validator(mode="after")(checks.raising(checks.inconsistent_data))
+
+
+class LeftOut(Block):
+    """Data that the fit does not see and that `nnpdf-lite closure` compares it with. Not a block of n3fit's."""
+
+    datasets: kinds.Names = Field((), description="Datasets left out.")
+    published_after: number(1900, 2100, whole=True, nullable=True) = Field(
+        None, description="Leave out every dataset published after this year."
+    )
+    edge: kinds.MaybeExpression = Field(
+        None, description="Condition on the kinematics, such as `x > 0.01`, that fitted points fulfil."
+    )
+
+    _check = model_validator(mode="after")(checks.raising(checks.left_out))

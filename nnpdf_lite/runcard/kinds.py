@@ -233,6 +233,7 @@ Names = kind(
     {"anyOf": [{"type": ["string", "null"]}, {"type": "array", "items": {"type": "string"}}]},
 )
 Expression = text("an expression as text", r"[\s\S]*\S[\s\S]*")
+MaybeExpression = text("an expression as text", r"[\s\S]*\S[\s\S]*", nullable=True)
 PdfSet = text("the name or the path of a PDF set", PRINTABLE, nullable=True)
 PerturbativeOrder = text(
     "a perturbative order such as NNLO, N3LO, NNLO+, NNLO- or NNLO!", r"(N[0-9]|N*)LO[-+!]?", nullable=True

@@ -16,7 +16,7 @@ from .choices import (
     INITIALIZERS,
     OPTIMIZERS,
 )
-from .closure_schema import ClosureTest, InconsistentData
+from .closure_schema import ClosureTest, InconsistentData, LeftOut
 from .defaults import complete, complete_optimizer, default_basis
 from .kinds import number
 from .yaml_format import write_yaml
@@ -270,6 +270,7 @@ class Runcard(Block):
     inconsistent_data_settings: InconsistentData | None = Field(
         None, description="What `closuretest.inconsistent_fakedata` changes."
     )
+    left_out: LeftOut | None = Field(None, description="Data to be predicted instead of fitted; not an n3fit key.")
     maxcores: number(1, 100_000, whole=True, nullable=True) = Field(
         None, description="Most cores to use; null: all of them."
     )
