@@ -70,14 +70,15 @@ def chi2_decomposition(whitened: Deviations, noise: np.ndarray) -> dict[str, np.
         r, n = deviations.shape
         mean = deviations.mean(axis=0)
         variance = deviations.var(axis=0, ddof=1).sum() / n
+        bias, cross = mean @ mean / n - variance / r, -2 * mean @ eta / n
         rows.append(
             {
                 "chi2": ((deviations - eta) ** 2).sum(axis=1).mean() / n,
-                "bias": mean @ mean / n - variance / r,
+                "bias": bias,
                 "variance": variance,
                 "noise": eta @ eta / n,
-                "cross": -2 * mean @ eta / n,
-                "delta_chi2": mean @ (mean - 2 * eta) / n,
+                "cross": cross,
+                "delta_chi2": bias + cross,
             }
         )
     return {name: np.array([row[name] for row in rows]) for name in rows[0]}

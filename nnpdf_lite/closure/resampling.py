@@ -15,8 +15,10 @@ FEWEST_REPLICAS = 5
 class Resampling:
     """Weights of fits and of their replicas; row 0 is the sample itself, the others are B bootstrap samples.
 
-    Fits are drawn with replacement, and so are the replicas of each fit. Replicas of different fits are independent, so
-    that drawing fits alone would do; drawing both, as validphys does, gives slightly larger errors.
+    Fits are resampled, and so are the replicas of each fit. Replicas of different fits are independent, so that fits alone
+    would do; both, as in validphys, give slightly larger errors. Weights are those of the Bayesian bootstrap (Rubin,
+    Ann. Statist. 9 (1981) 130), uniform among those that sum to 1: no sample consists of one replica many times, whose
+    spread would be zero.
 
     Attributes
     ----------
@@ -55,8 +57,7 @@ class Resampling:
 
 
 def _weights(n: int, samples: int, rng: np.random.Generator) -> np.ndarray:
-    drawn = rng.multinomial(n, np.full(n, 1 / n), size=samples)
-    return np.concatenate([np.ones((1, n)), drawn]) / n
+    return np.concatenate([np.full((1, n), 1 / n), rng.dirichlet(np.ones(n), size=samples)])
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,10 @@ class Estimate:
 def estimate(samples: np.ndarray, n_fits: int) -> Estimate:
     """Return the value, and the error that the bootstrap samples (B + 1,) give it.
 
-    A bootstrap over F fits is too narrow by ``sqrt((F - 1) / F)``, which is put right. With a single fit the spread
+    A Bayesian bootstrap over F fits is too narrow by ``sqrt((F - 1) / (F + 1))``, which is put right. With a single fit the spread
     would be that of its replicas alone, which is no error of the estimator: it is NaN.
     """
     if n_fits < 2:
         return Estimate(float(samples[0]), np.nan)
-    spread = np.nanstd(samples[1:], ddof=1) * np.sqrt(n_fits / (n_fits - 1))
+    spread = np.nanstd(samples[1:], ddof=1) * np.sqrt((n_fits + 1) / (n_fits - 1))
     return Estimate(float(samples[0]), float(spread))
