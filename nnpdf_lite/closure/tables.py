@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from . import estimators as e
+from .future import predicted_chi2
 from .grids import column, flavour_grid
 from .resampling import Estimate, Resampling, estimate
 from .sample import ClosureSample
@@ -20,7 +21,7 @@ COVERAGES = {"xi_1": 1.0, "xi_2": 2.0}
 
 #: Expected values at level 2; the others are there to be looked at.
 EXPECTED = {
-    "R_bv": 1.0, "R_b": 1.0, "noise": 1.0, "pull_mean": 0.0, "pull_width": 1.0,
+    "chi2_exp_pdf": 1.0, "R_bv": 1.0, "R_b": 1.0, "noise": 1.0, "pull_mean": 0.0, "pull_width": 1.0,
     **{f"{name}{basis}": e.expected_coverage(n) for name, n in COVERAGES.items() for basis in ("", "_eigen")},
 }  # fmt: skip
 
@@ -64,6 +65,8 @@ def _data_rows(sample: ClosureSample, resampling: Resampling) -> list[tuple]:
             several = len(np.unique(sample.datasets[chosen])) > 1
             noise = (sample.central - sample.truth)[:, chosen]
             values = data_estimators(here, noise, covmat, resampling, correlation=several)
+            if part == "left out":
+                values["chi2_exp_pdf"] = _future(sample, chosen, covmat, resampling)
             values["KS"] = Estimate(e.ks_distance(found_pulls[:, chosen]), np.nan)
             null = np.array([e.ks_distance(pulls[:, chosen]) for pulls in expected_pulls])
             head = ("data", part, level, name, int(chosen.sum()))
@@ -120,6 +123,12 @@ def data_estimators(
 def _n_sigma(decomposition: dict[str, np.ndarray], n: int) -> np.ndarray:
     """Return n_sigma of each fit's mean PDF on the data of that fit."""
     return e.n_sigma(n * (decomposition["noise"] + decomposition["delta_chi2"]), n)
+
+
+def _future(sample: ClosureSample, chosen: np.ndarray, covmat: np.ndarray, resampling: Resampling) -> Estimate:
+    """Return the chi2 of the fits' predictions with their uncertainties, on points they have not seen."""
+    pairs = zip(sample.predictions, sample.central)
+    return _averager(resampling)(np.array([predicted_chi2(g[:, chosen], y[chosen], covmat)[1] for g, y in pairs]))
 
 
 def _coverage_and_pulls(deviations: e.Deviations, covmat: np.ndarray, resampling: Resampling) -> dict[str, Estimate]:
