@@ -16,9 +16,9 @@ from toy_theory import PROTON, Q0, ToyWorld, empty_grid
 
 import nnpdf_lite
 from nnpdf_lite.data import load_dataset
-from nnpdf_lite.fit.objective import FoldedKernel, MaskedKernel, Objective
 from nnpdf_lite.fit.preparation import prepare, replica_data, replica_masks
 from nnpdf_lite.fit.problem import build_problem, set_predictions
+from nnpdf_lite.fit.training import Trainer
 from nnpdf_lite.flavours import EVOLUTION_FLAVOURS, EVOLUTION_PIDS, EVOLUTION_TO_FLAVOUR, FLAVOUR_PIDS
 from nnpdf_lite.paths import shipped
 from nnpdf_lite.pdf.parametrisation import FIT_BASES, columns_to_evolution
@@ -240,16 +240,11 @@ def evaluate(task, f):
     """The training loss of ``f`` (R, X, 14) on the nodes of a task; multipliers are 0."""
     columns = FIT_BASES[task.card.fitting.fitbasis].columns
     xf = task.operator.x[:, None] * (f @ np.linalg.pinv(columns_to_evolution(columns)).T)  # (R, X, K)
-    inputs = dict(task.per_replica)
-    if task.factors is None:
-        kernel = MaskedKernel(task.operator, tf.float64)
-    else:
-        kernel = FoldedKernel(task.operator, task.factors, tf.float64)
-        inputs |= {"order": np.arange(len(f)), "position": np.arange(len(f))}  # a factor for each, or one for all
-    inputs = {k: tf.constant(v, tf.int32 if v.dtype.kind == "i" else tf.float64) for k, v in inputs.items()}
+    trainer = Trainer(task)
+    inputs = trainer.inputs(task.replicas)
     n_sets = task.operator.positivity.membership.shape[1] + task.operator.integrability.membership.shape[1]
     multipliers = tf.zeros((len(f), n_sets), tf.float64)
-    return Objective(task.operator, kernel, tf.float64)(tf.constant(xf.transpose(0, 2, 1)), inputs, multipliers)
+    return trainer.objective(tf.constant(xf.transpose(0, 2, 1)), inputs, multipliers)
 
 
 def on_nodes(f, x):
@@ -281,7 +276,6 @@ def test_training_and_predictions_agree_on_the_chi2(hadronic_card, basis, split)
     card = parse_runcard(hadronic_card)
     problem, replicas = build_problem(card), [1, 2]
     task = prepare(problem, card, replicas)
-    assert (task.factors is None) == (split == "mask per replica")
     f = fluctuating_protons(task.operator.x, basis)
     loss = evaluate(task, f)
     expected = chi2(problem, card, predict(problem.theories, on_nodes(f, task.operator.x)), replicas)
