@@ -19,11 +19,14 @@ from .training_task import Progress, TrainedReplica, TrainingTask
 
 #: Multipliers grow, and Python looks in, every this many epochs.
 BLOCK = 100
-#: Replicas that train together; when one ends, the next takes its place.
-BATCH = 64
-#: Batches are filled up to a multiple of this with repeats: products of other shapes round differently, and a replica
-#: would not come out the same, bit for bit, alone and in a batch.
-BATCH_MULTIPLE = 16
+#: Replicas that train together on a CPU; when one ends, the next takes its place. An epoch costs as much per row from 16 rows
+#: on, so the best number is that whose last replicas wait least for each other (docs/performance.md).
+BATCH = 24
+#: The same on a GPU, where more rows cost little.
+GPU_BATCH = 1024
+#: Batches are filled up with repeats to a multiple of the first number and at least the second: products of other shapes
+#: round differently, and a replica would not come out the same, bit for bit, alone and in a batch.
+BATCH_MULTIPLE, LEAST_ROWS = 8, 16
 #: Training chi2 per point, at the end of a block, beyond which a replica has diverged; it may pass 1e4 and come back, when
 #: the integral of a sum rule changes sign early on.
 DIVERGED = 1e8
@@ -50,12 +53,13 @@ class Trainer:
         self.on_nodes = self.model.on_nodes(task.operator.x, self.dtype)
         folding = Folding(task.operator, task.cholesky)
         self.inputs = ReplicaInputs(task, folding, self.dtype)
-        self.objective = Objective(task.operator, Chi2(task.operator, folding, task.one_mask, self.dtype), self.dtype)
+        self.objective = Objective(task.operator, Chi2(folding, task.one_mask, self.dtype), self.dtype)
         chosen = parameters.optimizer
         options = {"learning_rate": chosen.learning_rate, **chosen.options()}
         self.optimizer = Optimizer(chosen.optimizer_name, options, chosen.clipnorm)
         self.patience = int(parameters.epochs * parameters.stopping_patience)
-        self._block = tf.function(self._epochs, reduce_retracing=True)
+        self.batch = GPU_BATCH if tf.config.list_physical_devices("GPU") else BATCH
+        self._block = tf.function(self._epochs)  # compiled for each number of rows: a third faster than for any
 
     # --- state -----------------------------------------------------------------------------------------------------
 
@@ -222,18 +226,18 @@ class Trainer:
         same end.
         """
         while len(state["replica"]):
-            batch = {k: v[:BATCH] for k, v in state.items()}
+            batch = {k: v[: self.batch] for k, v in state.items()}
             batch, restarted = self._restart(self.advance(batch))
             done = ~batch["active"]
             watch(_progress(batch, int(done.sum()), restarted))
             yield from (self._finish(batch, i) for i in np.flatnonzero(done))
-            state = {k: np.concatenate([batch[k][~done], v[BATCH:]]) for k, v in state.items()}
+            state = {k: np.concatenate([batch[k][~done], v[self.batch :]]) for k, v in state.items()}
             save(state)
 
     def advance(self, batch: State) -> State:
         """Train a batch for a block of epochs."""
         n = len(batch["replica"])
-        rows = np.resize(np.arange(n), -(-n // BATCH_MULTIPLE) * BATCH_MULTIPLE)
+        rows = np.resize(np.arange(n), max(LEAST_ROWS, -(-n // BATCH_MULTIPLE) * BATCH_MULTIPLE))
         left = self.card.parameters.epochs - int(batch["epoch"].min())
         out = self._block(
             {k: tf.constant(v[rows]) for k, v in batch.items() if k not in ("attempt", "history")},
