@@ -169,7 +169,9 @@ def _find(name_or_path: str | os.PathLike) -> Path:
         for folder in _folders():
             if _is_set(folder / given.name):
                 return folder / given.name
-    elif given.is_dir():
+    if (given / "filter.yml").is_file():
+        return _set_of_fit(given)
+    if given.name != str(given) and given.is_dir():
         raise InputError(f"{given} is not a PDF set in LHAPDF format: it has no file {given.name}.info")
     available = sorted(info.stem for folder in _folders() if folder.is_dir() for info in folder.glob("*/*.info"))
     places = ", ".join(str(folder) for folder in _folders())
@@ -178,6 +180,14 @@ def _find(name_or_path: str | os.PathLike) -> Path:
         f"PDF set '{name_or_path}' not found in {places}.{hint} "
         "Give the folder of a set in LHAPDF format, or add the folder that holds it to LHAPDF_DATA_PATH."
     )
+
+
+def _set_of_fit(fit: Path) -> Path:
+    """Return the LHAPDF set of a fit folder, which may have another name than the folder has now."""
+    found = [folder for folder in sorted((fit / "postfit").glob("*")) if folder.is_dir() and _is_set(folder)]
+    if not found:
+        raise InputError(f"{fit} is a fit without an LHAPDF set; write it with 'nnpdf-lite evolve {fit}'")
+    return found[0]
 
 
 def _read_info(path: Path) -> Mapping:

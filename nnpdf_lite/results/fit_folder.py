@@ -127,18 +127,19 @@ def create_folder(path: Path, card: Runcard) -> FitFolder:
 def first_difference(old: Runcard, new: Runcard) -> str:
     """Name the first value in which two cards differ; how many replicas are wanted does not change a replica."""
     free = {"replicas", "description", "maxcores", "debug"}
-    return _difference(old.model_dump(exclude=free), new.model_dump(exclude=free))
+    return difference(old.model_dump(exclude=free), new.model_dump(exclude=free))
 
 
-def _difference(old: Any, new: Any, key: str = "") -> str:
+def difference(old: Any, new: Any, key: str = "") -> str:
+    """Name the first value in which two plain cards differ, or return an empty string."""
     if old == new:
         return ""
     if isinstance(old, dict) and isinstance(new, dict):
         name = next(name for name in {**old, **new} if old.get(name) != new.get(name))
-        return _difference(old.get(name), new.get(name), f"{key}.{name}" if key else name)
+        return difference(old.get(name), new.get(name), f"{key}.{name}" if key else name)
     if isinstance(old, (list, tuple)) and isinstance(new, (list, tuple)) and len(old) == len(new):
         i = next(i for i, pair in enumerate(zip(old, new)) if pair[0] != pair[1])
-        return _difference(old[i], new[i], f"{key}[{i}]")
+        return difference(old[i], new[i], f"{key}[{i}]")
     if isinstance(old, (list, tuple, dict)) or isinstance(new, (list, tuple, dict)):
         return f"{key} differs"
     return f"{key} is {old} there, {new} here"
