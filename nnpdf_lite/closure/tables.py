@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
+from ..results.chi2 import experiment_of
 from . import estimators as e
 from .future import predicted_chi2
 from .grids import column, flavour_grid
@@ -62,9 +63,8 @@ def _data_rows(sample: ClosureSample, resampling: Resampling) -> list[tuple]:
                 continue
             here = [d[:, chosen] for d in deviations]
             covmat = sample.covmat[np.ix_(chosen, chosen)]
-            several = len(np.unique(sample.datasets[chosen])) > 1
             noise = (sample.central - sample.truth)[:, chosen]
-            values = data_estimators(here, noise, covmat, resampling, correlation=several)
+            values = data_estimators(here, noise, covmat, resampling, sample.datasets[chosen])
             if part == "left out":
                 values["chi2_exp_pdf"] = _future(sample, chosen, covmat, resampling)
             values["KS"] = Estimate(e.ks_distance(found_pulls[:, chosen]), np.nan)
@@ -83,8 +83,8 @@ def data_estimators(
     noise: np.ndarray,
     covmat: np.ndarray,
     resampling: Resampling,
+    datasets: np.ndarray | None = None,
     *,
-    correlation: bool = False,
     explained: float = EXPLAINED,
 ) -> dict[str, Estimate]:
     """Return the estimators of one group of n points by name.
@@ -95,16 +95,18 @@ def data_estimators(
     noise : (F, n), central values minus truth
     covmat : (n, n)
     resampling : Resampling
-    correlation : bool
-        Whether the points have different units, so that principal components are those of the correlation matrix.
+    datasets : (n,) array, optional
+        Name of the set of each point. Points of several sets have different units: principal components are those of the
+        correlation matrix, and eigenvectors of the covariance are those of each experiment by itself.
     explained : float
         Fraction of the variance that the principal components explain.
     """
+    datasets = np.full(len(covmat), "") if datasets is None else datasets
     cholesky = np.linalg.cholesky(covmat)
     whitened = e.whiten(deviations, cholesky)
     mean = _averager(resampling)
     bias, variance = e.bias_and_variance(whitened, resampling)
-    components, variances = e.principal_components(deviations, explained, correlation)
+    components, variances = e.principal_components(deviations, explained, len(set(datasets.tolist())) > 1)
     values = {
         "R_bv": estimate(e.ratio_bias_variance(bias, variance, resampling), resampling.n_fits),
         "bias": mean(bias),
@@ -114,7 +116,8 @@ def data_estimators(
     for name in ("noise", "cross", "chi2", "delta_chi2"):
         values[name] = mean(decomposition[name])
     values["n_sigma"] = mean(_n_sigma(decomposition, len(covmat)))
-    values |= _coverage_and_pulls(deviations, covmat, resampling)
+    blocks = np.array([experiment_of(name) for name in datasets])
+    values |= _coverage_and_pulls(deviations, covmat, resampling, blocks)
     values["R_b"] = mean(e.normalised_bias(deviations, components, resampling), np.sqrt)
     values["components"] = Estimate(float(len(variances)), np.nan)
     return values
@@ -131,20 +134,29 @@ def _future(sample: ClosureSample, chosen: np.ndarray, covmat: np.ndarray, resam
     return _averager(resampling)(np.array([predicted_chi2(g[:, chosen], y[chosen], covmat)[1] for g, y in pairs]))
 
 
-def _coverage_and_pulls(deviations: e.Deviations, covmat: np.ndarray, resampling: Resampling) -> dict[str, Estimate]:
-    """Return coverage point by point and in the eigenvectors of a covariance (n, n), and the moments of the pulls."""
+def _coverage_and_pulls(
+    deviations: e.Deviations, covmat: np.ndarray, resampling: Resampling, blocks: np.ndarray | None = None
+) -> dict[str, Estimate]:
+    """Return coverage point by point and in the eigenvectors of a covariance (n, n), and the moments of the pulls.
+
+    Eigenvectors are those of each block of points by itself, if points are labelled (n,).
+    """
     mean = _averager(resampling)
-    _, vectors = np.linalg.eigh(covmat)
-    rotated = [rows @ vectors for rows in deviations]
+    blocks = np.zeros(len(covmat)) if blocks is None else blocks
+    members = [np.flatnonzero(blocks == block) for block in np.unique(blocks)]
+    vectors = [np.linalg.eigh(covmat[np.ix_(block, block)])[1] for block in members]
+    rotated = [np.hstack([rows[:, block] @ v for block, v in zip(members, vectors)]) for rows in deviations]
+    bases = {"": deviations, "_eigen": rotated}
     values = {}
-    for name, n in COVERAGES.items():
-        for basis, rows in (("", deviations), ("_eigen", rotated)):
+    for basis, rows in bases.items():
+        coverages, first, second = e.pull_statistics(rows, resampling, list(COVERAGES.values()))
+        for (name, n), per_fit in zip(COVERAGES.items(), coverages):
             p = e.expected_coverage(n)
             smallest = np.sqrt(p * (1 - p) / (len(covmat) * resampling.n_fits))  # were all points independent
-            found = mean(e.coverage(rows, resampling, n))
+            found = mean(per_fit)
             values[name + basis] = Estimate(found.value, np.maximum(found.error, smallest))
-    first, second = e.pull_moments(deviations, resampling)
-    values["pull_mean"], values["pull_width"] = mean(first), mean(second, np.sqrt)
+        if not basis:
+            values["pull_mean"], values["pull_width"] = mean(first), mean(second, np.sqrt)
     return values
 
 
