@@ -78,7 +78,10 @@ class DataTheory:
     def chi2_uncorrelated(self) -> float:
         """What is left of chi2 after the shifts; points without uncorrelated error follow the shifts exactly."""
         residual = np.divide(
-            self.data - self.shifted_theory, self.uncorrelated, out=np.zeros(len(self.data)), where=self.uncorrelated > 0
+            self.data - self.shifted_theory,
+            self.uncorrelated,
+            out=np.zeros(len(self.data)),
+            where=self.uncorrelated > 0,
         )
         return float(residual @ residual)
 
@@ -144,6 +147,4 @@ def _shifted(dataset: Dataset, theory: Members, t0_predictions: np.ndarray | Non
     factor = cholesky(covmat, [dataset.name] * len(dataset))
     nuisance = beta.T @ cho_solve((factor, True), dataset.central - theory.values[0])
     names = tuple(map(str, dataset.uncertainties.names[common]))
-    return DataTheory(
-        dataset, theory, np.sqrt(variance), np.sqrt(np.diag(covmat)), nuisance, names, beta @ nuisance
-    )
+    return DataTheory(dataset, theory, np.sqrt(variance), np.sqrt(np.diag(covmat)), nuisance, names, beta @ nuisance)

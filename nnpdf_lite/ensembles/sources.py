@@ -142,7 +142,9 @@ def _check_written(fit: Fit) -> None:
     """Refuse a fit whose LHAPDF set is missing, or older than its last postfit."""
     path, written = fit.folder.path, fit.folder.lhapdf_path
     if not (written / f"{written.name}.info").is_file():
-        raise InputError(f"{path}: this fit has no LHAPDF set yet; run 'nnpdf-lite evolve {path}' first (it runs postfit)")
+        raise InputError(
+            f"{path}: this fit has no LHAPDF set yet; run 'nnpdf-lite evolve {path}' first (it runs postfit)"
+        )
     record = written.parent / "veto_count.json"
     try:
         kept = len(json.loads(record.read_text())["kept"])

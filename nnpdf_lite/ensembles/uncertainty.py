@@ -62,7 +62,9 @@ class ErrorModel:
             )
         level = float(info.get("ErrorConfLevel", 100 * ONE_SIGMA)) / 100
         if not 0 < level < 1:
-            raise InputError(f"PDF set {name}: ErrorConfLevel = {info['ErrorConfLevel']}; expected a percentage below 100")
+            raise InputError(
+                f"PDF set {name}: ErrorConfLevel = {info['ErrorConfLevel']}; expected a percentage below 100"
+            )
         return cls(kind, n, 1.0 if kind == "replicas" else float(1 / norm.ppf((1 + level) / 2)))
 
     @property
