@@ -5,7 +5,7 @@ With data D, theory T, uncorrelated errors s and correlated ones beta (n, S), ch
     chi2 = sum_i (D_i - T_i - sum_a beta_ia r_a)^2 / s_i^2 + sum_a r_a^2
 
 Its minimum is the usual chi2 with covariance ``C = diag(s^2) + beta beta^T``, at ``r = beta^T C^-1 (D - T)``
-(arXiv:hep-ph/0101032, appendix B; arXiv:1210.6205, section 3, in the form that also holds where some s are 0).
+(arXiv:hep-ph/0101032; in this form it also holds where some s are 0).
 """
 
 from dataclasses import dataclass, field

@@ -1,6 +1,6 @@
 """Effective exponents of PDFs at small and large x, and the preprocessing ranges that follow for the next fit.
 
-Sources: arXiv:1410.8849, equation 3.9 and section 3.2.2 (definition, iteration)::
+Definition and iteration as in arXiv:1410.8849::
 
     alpha(x) = ln f(x) / ln(1/x),   beta(x) = ln f(x) / ln(1 - x)
 

@@ -109,6 +109,11 @@ class LHAPDFSet:
         flavour = self.xfxq(FLAVOUR_PIDS, x, q, member)[:, :, 0]
         return (FLAVOUR_TO_EVOLUTION @ flavour / x).T
 
+    def read(self, members: Iterable[int]) -> None:
+        """Read members now rather than when first used; InputError for one that is missing or unreadable."""
+        for member in members:
+            self._member(member)
+
     def _member(self, number: int) -> tuple[PDF, _Ranges]:
         if number not in self._members:
             file = self.path / f"{self.name}_{number:04d}.dat"
@@ -138,8 +143,7 @@ def load_pdf_set(name_or_path: str | os.PathLike, members: Iterable[int] | None 
         When the set is missing or one of its files is unreadable.
     """
     pdf_set = LHAPDFSet(_find(name_or_path))
-    for member in members or ():
-        pdf_set._member(member)
+    pdf_set.read(members or ())
     return pdf_set
 
 
