@@ -124,10 +124,14 @@ def create_folder(path: Path, card: Runcard) -> FitFolder:
     return folder
 
 
-def first_difference(old: Runcard, new: Runcard) -> str:
-    """Name the first value in which two cards differ; how many replicas are wanted does not change a replica."""
+def first_difference(old: Runcard, new: Runcard, only: dict | None = None) -> str:
+    """Name the first value in which two cards differ; how many replicas are wanted does not change a replica.
+
+    ``only`` restricts the comparison to some keys: a mapping of them to True, or to such a mapping of keys within.
+    """
     free = {"replicas", "description", "maxcores", "debug"}
-    return difference(old.model_dump(exclude=free), new.model_dump(exclude=free))
+    one, other = (card.model_dump(include=only, exclude=free) for card in (old, new))
+    return difference(one, other)
 
 
 def difference(old: Any, new: Any, key: str = "") -> str:
