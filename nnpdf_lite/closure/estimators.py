@@ -205,6 +205,11 @@ def normalised_bias(deviations: Deviations, components: np.ndarray, resampling: 
     return np.array(biases).T
 
 
+def chi2_of_means(whitened: Deviations, noise: np.ndarray) -> np.ndarray:
+    """Return the chi2 (F,), summed over points, of the mean of each fit to its data, truth plus whitened ``noise`` (F, n)."""
+    return np.array([((rows.mean(axis=0) - eta) ** 2).sum() for rows, eta in zip(whitened, noise)])
+
+
 def n_sigma(chi2: np.ndarray, n: int) -> np.ndarray:
     """Return by how many standard deviations a chi2 (summed over ``n`` points) exceeds n: ``(chi2 - n) / sqrt(2 n)``."""
     return (chi2 - n) / np.sqrt(2 * n)
