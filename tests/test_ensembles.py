@@ -25,24 +25,14 @@ def replicas(tmp_path_factory):
     return toy_set(tmp_path_factory.mktemp("sets") / "mc", normal(60))
 
 
-@pytest.fixture(scope="module")
-def written_fit(tiny_fit, tmp_path_factory):
-    """A copy of the tiny fit, with its LHAPDF set."""
-    copy = Path(shutil.copytree(tiny_fit, tmp_path_factory.mktemp("fits") / "tiny", symlinks=True))
-    done = nnpdf_lite.load_fit(copy)
-    done.postfit()
-    done.to_lhapdf()
-    return copy
-
-
 # Sources
 
 
-def test_a_fit_folder_its_fit_object_and_its_set_are_the_same_set(written_fit):
+def test_a_fit_folder_its_fit_object_and_its_set_are_the_same_set(written_tiny_fit):
     sets = [
-        load_set(written_fit),
-        nnpdf_lite.load_set(nnpdf_lite.load_fit(written_fit)),
-        load_set(written_fit / "postfit/tiny"),
+        load_set(written_tiny_fit),
+        nnpdf_lite.load_set(nnpdf_lite.load_fit(written_tiny_fit)),
+        load_set(written_tiny_fit / "postfit/tiny"),
     ]
     values = [pdf.xf("g", SHOWN, 10.0).values for pdf in sets]
     assert np.array_equal(values[0], values[1]) and np.array_equal(values[0], values[2])
@@ -58,8 +48,8 @@ def test_a_fit_without_a_set_is_told_what_to_run(tiny_fit, tmp_path):
         load_set(copy)
 
 
-def test_a_set_older_than_its_postfit_is_refused(written_fit, tmp_path):
-    copy = Path(shutil.copytree(written_fit, tmp_path / "tiny", symlinks=True))
+def test_a_set_older_than_its_postfit_is_refused(written_tiny_fit, tmp_path):
+    copy = Path(shutil.copytree(written_tiny_fit, tmp_path / "tiny", symlinks=True))
     (copy / "postfit/tiny/tiny_0003.dat").unlink()
     with pytest.raises(InputError, match="has 2 replicas, postfit keeps 3; run 'nnpdf-lite evolve"):
         load_set(copy)
@@ -73,10 +63,10 @@ def test_a_set_of_one_member_has_a_value_and_no_uncertainty():
     assert flavour_correlations(pdf, ["g"], SHOWN, 10.0).isna().all(axis=None)
 
 
-def test_predictions_of_a_fit_are_those_of_its_replicas_and_not_of_its_grids(written_fit, small_problem):
-    pdf = load_set(written_fit)
+def test_predictions_of_a_fit_are_those_of_its_replicas_and_not_of_its_grids(written_tiny_fit, small_problem):
+    pdf = load_set(written_tiny_fit)
     assert np.allclose(pdf.predictions(small_problem).values, pdf.fit.predictions(), rtol=1e-12)
-    grids = load_set(written_fit / "postfit/tiny").predictions(small_problem).values
+    grids = load_set(written_tiny_fit / "postfit/tiny").predictions(small_problem).values
     assert np.allclose(grids, pdf.fit.predictions(), rtol=1e-3)
 
 
@@ -239,8 +229,8 @@ def test_correlations_are_pearsons(replicas):
     assert np.allclose(np.diag(table), 1)
 
 
-def test_predictions_correlate_with_the_pdfs_they_are_made_of(written_fit, small_problem):
-    pdf = load_set(written_fit)
+def test_predictions_correlate_with_the_pdfs_they_are_made_of(written_tiny_fit, small_problem):
+    pdf = load_set(written_tiny_fit)
     table = data_correlations(pdf, small_problem, "u", SHOWN, 10.0)
     point = table.index.get_loc(("SLAC_NC_NOTFIXED_P_EM-F2", int(small_problem.datasets[0].kept[0])))
     by_hand = np.corrcoef(pdf.fit.predictions()[1:, point], pdf.xf("u", SHOWN, 10.0).replicas[:, 2])[0, 1]

@@ -1,6 +1,5 @@
 """Distances, arc lengths, exponents, sum rules, luminosities, and data beside theory, each against another route."""
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,6 @@ from scipy.optimize import minimize
 from toy_proton import CARD, field_xgrid, proton
 from toy_sets import X, normal, toy_set
 
-import nnpdf_lite
 from nnpdf_lite.ensembles import load_set
 from nnpdf_lite.ensembles.arc_lengths import arc_length_table, arc_lengths
 from nnpdf_lite.ensembles.data_theory import data_theory
@@ -54,13 +52,8 @@ def nnpdf40():
 
 
 @pytest.fixture(scope="module")
-def written_fit(tiny_fit, tmp_path_factory):
-    """The tiny fit with its LHAPDF set."""
-    copy = shutil.copytree(tiny_fit, tmp_path_factory.mktemp("fits") / "tiny", symlinks=True)
-    done = nnpdf_lite.load_fit(copy)
-    done.postfit()
-    done.to_lhapdf()
-    return load_set(done)
+def written_fit(written_tiny_fit):
+    return load_set(written_tiny_fit)
 
 
 # Distances

@@ -10,7 +10,7 @@ X = np.concatenate([np.geomspace(1e-9, 0.1, 60, endpoint=False), np.linspace(0.1
 Q = (np.array([1.65, 2.0, 3.0, 4.0, 4.92]), np.array([4.92, 7.0, 10.0, 30.0, 100.0, 1000.0, 1e4]))
 #: x f ~ N x^(1-a) (1-x)^b by PDG number.
 SHAPES = {21: (2.0, 1.1, 5.0), 1: (1.5, 0.6, 4.0), 2: (3.0, 0.6, 3.0), -1: (0.3, 1.1, 7.0), -2: (0.25, 1.1, 7.0)}
-SHAPES |= {3: (0.15, 1.1, 7.0), -3: (0.15, 1.1, 7.0), 4: (0.05, 1.1, 7.0), -4: (0.05, 1.1, 7.0)}
+SHAPES |= {3: (0.15, 1.1, 7.0), -3: (0.15, 1.1, 7.0), 4: (0.05, 1.1, 7.0), -4: (0.05, 1.1, 7.0), 22: (0.1, 1.0, 5.0)}
 
 
 def central(pid, x, q):
@@ -24,7 +24,7 @@ def central(pid, x, q):
 
 def variations(pid, n, x):
     """``n`` smooth relative variations (n, X) of a parton, another set for each parton."""
-    phase = 0.7 * (FLAVOURS.index(pid) + 1)
+    phase = 0.7 * (pid % 29 + 1)
     return np.array([0.05 * np.cos(phase * (k + 1) + (k + 1) * x**0.3) for k in range(n)])
 
 
