@@ -70,3 +70,17 @@ def tiny_fit(tmp_path_factory):
     folder = tmp_path_factory.mktemp("fits") / "tiny"
     nnpdf_lite.fit(copy.deepcopy(SMALL_CARD), output=folder, progress=False)
     return folder
+
+
+@pytest.fixture(scope="session")
+def written_tiny_fit(tiny_fit, tmp_path_factory):
+    """Folder of the same fit with its LHAPDF set; not to be changed."""
+    import shutil
+
+    import nnpdf_lite
+
+    folder = shutil.copytree(tiny_fit, tmp_path_factory.mktemp("written") / "tiny", symlinks=True)
+    done = nnpdf_lite.load_fit(folder)
+    done.postfit()
+    done.to_lhapdf()
+    return folder
