@@ -1,5 +1,6 @@
 """How a measurement is shown: names and units of its variables, and along which of them its points are drawn."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +18,8 @@ class Presentation:
 
     Attributes
     ----------
-    observable, units
-        What was measured; the units are empty for a pure number.
+    quantity, units
+        What was measured, as an axis names it; the units are empty for a pure number.
     labels
         Variable -> its symbol.
     variable_units
@@ -31,7 +32,7 @@ class Presentation:
         Whether the abscissa is better drawn so.
     """
 
-    observable: str
+    quantity: str
     units: str
     labels: dict[str, str]
     variable_units: dict[str, str]
@@ -51,7 +52,7 @@ def presentation(dataset: Dataset) -> Presentation:
     by = next((name for name in wanted if name != along and _groups(dataset, name)), None) if along else None
     described = _mapping(observable.get("observable"))
     return Presentation(
-        observable=str(described.get("label") or dataset.name),
+        quantity=_quantity(plotting) or str(described.get("label") or dataset.name),
         units=_unit(described.get("units")),
         labels={name: str(variables.get(name, {}).get("label") or name) for name in names},
         variable_units={name: _unit(variables.get(name, {}).get("units")) or _UNITS.get(name, "") for name in names},
@@ -59,6 +60,11 @@ def presentation(dataset: Dataset) -> Presentation:
         by=by,
         logarithmic=along in ("x", "Q2") or plotting.get("x_scale") == "log",
     )
+
+
+def _quantity(plotting: dict[str, Any]) -> str:
+    """Return the label of the ordinate, without the factors NNPDF moves lines apart by."""
+    return re.sub(r"10\^\{[^}]*\}\s*", "", str(plotting.get("y_label") or ""))
 
 
 def _groups(dataset: Dataset, name: str) -> bool:

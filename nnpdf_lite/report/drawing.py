@@ -79,7 +79,7 @@ def draw_figure(figure: Figure, folder: Path) -> None:
     picture = style.drawn(figure.draw, figure.data, figure.options, figure.size)
     for suffix in ("svg", "png"):
         style.save(picture, folder / f"{figure.id}.{suffix}")
-    figure.table().to_csv(folder / f"{figure.id}.csv", index=False, float_format="%.6g")
+    figure.table().to_csv(folder / f"{figure.id}.csv", index=False, float_format="%.4g")
 
 
 def main(folder: Path) -> None:

@@ -147,7 +147,7 @@ def _check_ids(page: Page) -> None:
     ids = [section.id for section in page.sections] + [item.id for item in page.leaves(Table) + page.leaves(Figure)]
     repeated = [name for name, n in Counter(ids).items() if n > 1]
     if repeated:
-        raise ValueError(f"two parts of the page are called {repeated[0]}")
+        raise ValueError(f"two parts of the page are called {', '.join(repeated)}")
 
 
 def _numbers(page: Page) -> dict:

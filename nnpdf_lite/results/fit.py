@@ -12,7 +12,7 @@ from ..fit.problem import Problem, build_problem
 from ..pdf.lhapdf_set import LHAPDFSet, load_pdf_set
 from ..runcard import Runcard
 from ..theory import load_theory, predict
-from .chi2 import LEVELS, chi2_table
+from .chi2 import chi2_table
 from .ensemble import Ensemble
 from .fit_folder import FitFolder, open_folder, read_ensemble
 from .lhapdf_writer import write_lhapdf
@@ -66,12 +66,11 @@ class Fit:
         f = np.concatenate([self.ensemble.mean, self.ensemble.f])
         return predict(self.problem.theories, lambda x: self.ensemble.at(x, f))
 
-    def chi2(self, predictions: np.ndarray | None = None, levels: Sequence[str] = LEVELS) -> pd.DataFrame:
-        """Tabulate the chi2 of the mean PDF, or of other ``predictions`` (N,) of the fit's points (``chi2_table``)."""
+    def chi2(self) -> pd.DataFrame:
+        """Tabulate the chi2 of the mean PDF per dataset, experiment and in total (``results.chi2.chi2_table``)."""
         order = [entry.dataset for entry in self.runcard.dataset_inputs]
-        if predictions is None:
-            predictions = predict(self.problem.theories, lambda x: self.ensemble.at(x, self.ensemble.mean))[0]
-        return chi2_table(self.problem, predictions, order, levels)
+        central = predict(self.problem.theories, lambda x: self.ensemble.at(x, self.ensemble.mean))[0]
+        return chi2_table(self.problem, central, order)
 
     def replicas(self) -> pd.DataFrame:
         """Tabulate the training of every replica on disk and whether postfit keeps it."""

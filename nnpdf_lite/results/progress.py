@@ -1,7 +1,8 @@
 """Progress of a fit on standard error: a live bar in a terminal, plain lines elsewhere."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from rich.console import Console, RenderableType
@@ -98,6 +99,26 @@ class _Bar(Progress):
     def get_renderables(self) -> Iterable[RenderableType]:
         yield self.make_tasks_table(self.tasks)
         yield Text(self.chi2, no_wrap=True, overflow="ellipsis")
+
+
+@contextmanager
+def counting(what: str, console: Console | None = None) -> Iterator[Callable[[int, int], None]]:
+    """Show how many of some things are done: yields a function of how many are, and of how many there will be."""
+    console = console or Console(stderr=True)
+    if not console.is_terminal:
+        last = [time.monotonic()]
+
+        def say(done: int, total: int) -> None:
+            if time.monotonic() - last[0] >= PLAIN_INTERVAL:
+                last[0] = time.monotonic()
+                console.print(f"{done}/{total} {what}", highlight=False)
+
+        yield say
+        return
+    columns = TextColumn(f"{what} {{task.completed:.0f}}/{{task.total:.0f}}"), BarColumn(bar_width=24), TimeElapsedColumn()
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=1, visible=False)
+        yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)
 
 
 def _range(values: list[np.ndarray]) -> str:

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from ..style import FAINT, INK, PALETTE
-from .curves import _plain
+from .curves import plain
 
 MARKERS = "osD^vP*Xh<>d"
 
@@ -23,18 +23,23 @@ def chi2_bars(data: pd.DataFrame, ax: Axes) -> Axes:
     expected = np.sqrt(2 / data.ndata.to_numpy())
     ax.barh(positions, 2 * expected, 0.94, left=1 - expected, color=FAINT, alpha=0.45, label=r"$1 \pm \sqrt{2/N}$")
     for i, (name, colour) in enumerate(zip(sets, PALETTE)):
-        ax.barh(positions + (i - (len(sets) - 1) / 2) * height, data[name], 0.86 * height, color=colour, label=_plain(name))
+        ax.barh(
+            positions + (i - (len(sets) - 1) / 2) * height, data[name], 0.86 * height, color=colour, label=plain(name)
+        )
     ax.axvline(1, color=INK, linewidth=0.8)
     values = data[sets].to_numpy()
     top = np.nanmax(values) if np.isfinite(values).any() else 1.0
     # One set that a comparison does not describe at all must not hide the others.
     ax.set_xlim(0, min(1.12 * top, max(3.0, 1.6 * np.nanmax(data[sets[0]]))))
-    ax.set(yticks=positions, yticklabels=[f"{row.name} ({row.ndata})" for row in data[["name", "ndata"]].itertuples(index=False)])
+    ax.set(
+        yticks=positions,
+        yticklabels=[f"{row.name} ({row.ndata})" for row in data[["name", "ndata"]].itertuples(index=False)],
+    )
     ax.set(ylim=(len(data) - 0.4, -0.6), xlabel=r"$\chi^2/N$")
     ax.tick_params(axis="y", labelsize=9, length=0)
     ax.spines["left"].set_visible(False)
     ax.grid(True, axis="x")
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
+    ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0.2)
     return ax
 
 
@@ -84,13 +89,15 @@ def correlation_map(data: Matrix, ax: Axes) -> Axes:
     for axis, names, draw in ((ax.xaxis, data.columns, ax.axvline), (ax.yaxis, data.rows, ax.axhline)):
         starts = [i for i in range(len(names)) if i == 0 or names[i] != names[i - 1]]
         middles = [0.5 * (a + b) - 0.5 for a, b in zip(starts, [*starts[1:], len(names)])]
-        axis.set_ticks(middles, [names[i] for i in starts], fontsize=8.5)
+        sizes = np.diff([*starts, len(names)])
+        labels = [names[i] if size > 0.012 * len(names) else "" for i, size in zip(starts, sizes)]  # room for a line
+        axis.set_ticks(middles, labels, fontsize=8)
         axis.set_tick_params(length=0)
         for start in starts[1:]:
             draw(start - 0.5, color=INK, linewidth=0.4)
     ax.set(xlabel=data.column_label, ylabel=data.row_label)
     ax.set_title(data.title, loc="right")
-    ax.figure.colorbar(image, ax=ax, label="correlation", shrink=0.8)
+    ax.figure.colorbar(image, cax=ax.inset_axes((1.03, 0, 0.035, 1)), label="correlation")
     return ax
 
 

@@ -62,8 +62,12 @@ def training_validation(data: pd.DataFrame, ax: Axes) -> Axes:
     kept, vetoed = data[data.kept], data[~data.kept]
     ax.scatter(kept.training, kept.validation, s=16, color=PALETTE[0], label=f"kept ({len(kept)})")
     if len(vetoed):
-        ax.scatter(vetoed.training, vetoed.validation, s=22, color=PALETTE[1], marker="x", label=f"vetoed ({len(vetoed)})")
-    ax.scatter(kept.training.mean(), kept.validation.mean(), s=60, color=INK, marker="+", label="mean of the kept", zorder=3)
+        ax.scatter(
+            vetoed.training, vetoed.validation, s=22, color=PALETTE[1], marker="x", label=f"vetoed ({len(vetoed)})"
+        )
+    ax.scatter(
+        kept.training.mean(), kept.validation.mean(), s=60, color=INK, marker="+", label="mean of the kept", zorder=3
+    )
     shown = data[["training", "validation"]].to_numpy()
     shown = shown[np.isfinite(shown).all(axis=1)]
     low, high = np.quantile(shown, [0, 0.985]) if len(shown) else (0, 1)
