@@ -5,8 +5,12 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import InputError, nearest
+
+if TYPE_CHECKING:
+    from .study import Study
 
 
 @dataclass(frozen=True)

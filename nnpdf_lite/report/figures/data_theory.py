@@ -13,7 +13,6 @@ from matplotlib.patches import Patch
 from ..style import FAINT, INK, PALETTE, superscript
 from .curves import DASHES, plain
 
-
 _UNSHIFTED = (0, (3, 2))
 _OTHER = PALETTE[3]
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from ...ensembles import EVOLUTION, PARTONS, latex
+from ...ensembles import PARTONS, latex
 from ...ensembles.arc_lengths import arc_length_table
 from ...ensembles.distances import distance_table
 from ...ensembles.exponents import RUNCARD_FLAVOURS, alpha_effective, beta_effective, preprocessing_table

@@ -12,7 +12,6 @@ from ..figures import Curve, Curves, bands, replicas, uncertainty
 from ..page import Figure, Item, Tabs, Text
 from ..study import SCALES, X_GRIDS, Study
 
-
 _SCALE_NAMES = {"log": "logarithmic x", "linear": "linear x", "both": "x logarithmic below 0.1, linear above"}
 
 
