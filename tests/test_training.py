@@ -46,13 +46,13 @@ def changing(state):
 def one_epoch(trainer, state):
     """Advance a state by one epoch."""
     multipliers = tf.constant(trainer.multipliers(state["epoch"][:, 0]))
-    out = trainer._block(changing(state), trainer._inputs(state["replica"]), multipliers, tf.constant(1))
+    out = trainer._block(changing(state), trainer.inputs(state["replica"]), multipliers, tf.constant(1))
     return {**state, **{k: np.array(v) for k, v in out.items()}}
 
 
 def losses(trainer, state):
     """Training, validation (per point) and violations at the present parameters, outside the training graph."""
-    inputs = trainer._inputs(state["replica"])
+    inputs = trainer.inputs(state["replica"])
     prefactor = trainer.on_nodes.prefactor(tf.constant(state["exponents"]))
     multipliers = tf.constant(trainer.multipliers(state["epoch"][:, 0]))
     loss, _ = trainer._loss(tf.constant(state["theta"]), prefactor, inputs, multipliers, None)

@@ -13,7 +13,7 @@ from .uncertainty import Members
 def arc_lengths(pdf: PDFSet, q: float, flavours: Sequence[str] = ARC_LENGTH_FLAVOURS) -> Members:
     """Return the length of the curve ``x f(x, Q)`` against x from 1e-6 to 1 of every member, (M, F).
 
-    Source: arXiv:1410.8849, equation 3.16 and text there. The central value is the mean of the replicas' lengths, not
+    Source: arXiv:1410.8849. The central value is the mean of the replicas' lengths, not
     the length of their mean, which is smoother.
     """
     xf = pdf.xf(flavours, arc_length_xgrid(), q)

@@ -5,7 +5,7 @@ With data D, theory T, uncorrelated errors s and correlated ones beta (n, S), ch
     chi2 = sum_i (D_i - T_i - sum_a beta_ia r_a)^2 / s_i^2 + sum_a r_a^2
 
 Its minimum is the usual chi2 with covariance ``C = diag(s^2) + beta beta^T``, at ``r = beta^T C^-1 (D - T)``
-(arXiv:hep-ph/0101032, appendix B; arXiv:1210.6205, section 3, in the form that also holds where some s are 0).
+(arXiv:hep-ph/0101032; in this form it also holds where some s are 0).
 """
 
 from dataclasses import dataclass, field
@@ -78,7 +78,10 @@ class DataTheory:
     def chi2_uncorrelated(self) -> float:
         """What is left of chi2 after the shifts; points without uncorrelated error follow the shifts exactly."""
         residual = np.divide(
-            self.data - self.shifted_theory, self.uncorrelated, out=np.zeros(len(self.data)), where=self.uncorrelated > 0
+            self.data - self.shifted_theory,
+            self.uncorrelated,
+            out=np.zeros(len(self.data)),
+            where=self.uncorrelated > 0,
         )
         return float(residual @ residual)
 
@@ -144,6 +147,4 @@ def _shifted(dataset: Dataset, theory: Members, t0_predictions: np.ndarray | Non
     factor = cholesky(covmat, [dataset.name] * len(dataset))
     nuisance = beta.T @ cho_solve((factor, True), dataset.central - theory.values[0])
     names = tuple(map(str, dataset.uncertainties.names[common]))
-    return DataTheory(
-        dataset, theory, np.sqrt(variance), np.sqrt(np.diag(covmat)), nuisance, names, beta @ nuisance
-    )
+    return DataTheory(dataset, theory, np.sqrt(variance), np.sqrt(np.diag(covmat)), nuisance, names, beta @ nuisance)

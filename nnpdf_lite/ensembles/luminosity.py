@@ -61,7 +61,9 @@ def luminosities(
     if unknown:
         raise InputError(f"luminosity '{unknown[0]}': expected {', '.join(CHANNELS)}.{nearest(unknown[0], CHANNELS)}")
     if not np.all((masses > 0) & (masses < sqrts)):
-        raise InputError(f"invariant masses from {masses.min():g} to {masses.max():g} GeV: expected 0 < M < {sqrts:g} GeV")
+        raise InputError(
+            f"invariant masses from {masses.min():g} to {masses.max():g} GeV: expected 0 < M < {sqrts:g} GeV"
+        )
     if rapidity_cut is not None and not rapidity_cut > 0:
         raise InputError(f"rapidity cut {rapidity_cut}: expected a positive number")
     columns = [_at_mass(pdf, mass, sqrts, channels, rapidity_cut) for mass in masses]
@@ -79,9 +81,7 @@ def luminosity_table(pdf: PDFSet, masses: np.ndarray | None = None, sqrts: float
     return table.assign(**{name: column.ravel() for name, column in columns.items()})
 
 
-def _at_mass(
-    pdf: PDFSet, mass: float, sqrts: float, channels: Sequence[str], rapidity_cut: float | None
-) -> np.ndarray:
+def _at_mass(pdf: PDFSet, mass: float, sqrts: float, channels: Sequence[str], rapidity_cut: float | None) -> np.ndarray:
     """Return luminosities (M, channels) at one invariant mass by a Gauss-Legendre rule in y."""
     limit = np.log(sqrts / mass)
     limit = limit if rapidity_cut is None else min(limit, rapidity_cut)

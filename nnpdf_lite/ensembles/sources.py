@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,14 @@ from ..results.fit import Fit, load_fit
 from ..theory import predict
 from .combinations import pids_of, value
 from .uncertainty import ErrorModel, Members
+
+#: ``track(steps, what)`` goes through ``steps`` and shows how far it is.
+Track = Callable[[Sequence, str], Iterable]
+
+
+def silent(steps: Sequence, what: str) -> Iterable:
+    """Go through ``steps`` without telling anybody."""
+    return steps
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +65,11 @@ class PDFSet:
     def member_numbers(self) -> range:
         """Member 0 and the error members."""
         return range(1 + self.errors.n)
+
+    def read(self, track: Track = silent) -> "PDFSet":
+        """Read all members now, which takes some 0.1 s each, and return the set; ``track`` shows how far it is."""
+        self.lhapdf.read(track(self.member_numbers, f"reading {self.name}"))
+        return self
 
     def xf(self, flavours: str | Sequence[str], x: np.ndarray, q: float) -> Members:
         """Return ``x f(x, Q)`` of every member.
@@ -142,7 +155,9 @@ def _check_written(fit: Fit) -> None:
     """Refuse a fit whose LHAPDF set is missing, or older than its last postfit."""
     path, written = fit.folder.path, fit.folder.lhapdf_path
     if not (written / f"{written.name}.info").is_file():
-        raise InputError(f"{path}: this fit has no LHAPDF set yet; run 'nnpdf-lite evolve {path}' first (it runs postfit)")
+        raise InputError(
+            f"{path}: this fit has no LHAPDF set yet; run 'nnpdf-lite evolve {path}' first (it runs postfit)"
+        )
     record = written.parent / "veto_count.json"
     try:
         kept = len(json.loads(record.read_text())["kept"])

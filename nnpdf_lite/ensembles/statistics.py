@@ -37,7 +37,7 @@ def flavour_correlations(
     -------
     pandas.DataFrame
         (F X, F X), both axes indexed by ``flavour`` and ``x``; NaN where nothing varies, or all of it for a set of one
-        member. Source: arXiv:1412.7420, section 4.5; arXiv:0802.0007, section II.
+        member. Sources: arXiv:1412.7420, 0802.0007.
     """
     x = np.atleast_1d(np.asarray(x, dtype=float))
     index = pd.MultiIndex.from_product([list(flavours), x], names=["flavour", "x"])
@@ -66,7 +66,7 @@ def data_correlations(
     -------
     pandas.DataFrame
         Correlation coefficients (N, X): a row per point, indexed by ``dataset`` and ``point`` (its place in the uncut
-        set), a column per x. Source: arXiv:0802.0007, section II; arXiv:1310.1089, equation 3.
+        set), a column per x. Source: arXiv:0802.0007.
     """
     x = np.atleast_1d(np.asarray(x, dtype=float))
     points = [(dataset.name, int(i)) for dataset in problem.datasets for i in dataset.kept]

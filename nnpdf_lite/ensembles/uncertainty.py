@@ -1,6 +1,6 @@
 """What the members of a PDF set mean: central value, standard deviation, interval and correlation of any quantity.
 
-The prescriptions are LHAPDF's (arXiv:1412.7420, section 4.5 and references there) for Monte Carlo sets (``replicas``),
+The prescriptions are LHAPDF's (arXiv:1412.7420) for Monte Carlo sets (``replicas``),
 Hessian sets of pairs of members (``hessian``) and of one member per eigenvector (``symmhessian``). Hessian sets given at
 another confidence level than one sigma (``ErrorConfLevel``, such as CT18's 90) are rescaled as LHAPDF does.
 """
@@ -62,7 +62,9 @@ class ErrorModel:
             )
         level = float(info.get("ErrorConfLevel", 100 * ONE_SIGMA)) / 100
         if not 0 < level < 1:
-            raise InputError(f"PDF set {name}: ErrorConfLevel = {info['ErrorConfLevel']}; expected a percentage below 100")
+            raise InputError(
+                f"PDF set {name}: ErrorConfLevel = {info['ErrorConfLevel']}; expected a percentage below 100"
+            )
         return cls(kind, n, 1.0 if kind == "replicas" else float(1 / norm.ppf((1 + level) / 2)))
 
     @property

@@ -11,15 +11,22 @@ import tensorflow as tf
 
 from ..pdf.model import PDFModel
 from ..runcard import Runcard
-from .objective import FoldedKernel, MaskedKernel, Objective
+from .folding import Folding
+from .objective import Chi2, Objective
 from .optimizers import Optimizer
+from .replica_inputs import ReplicaInputs
 from .training_task import Progress, TrainedReplica, TrainingTask
 
 #: Multipliers grow, and Python looks in, every this many epochs.
 BLOCK = 100
-#: Batches are filled up to a multiple of this with repeats: products of other shapes round differently, and a replica
-#: would not come out the same, bit for bit, alone and in a batch.
-BATCH_MULTIPLE = 16
+#: Replicas that train together on a CPU; when one ends, the next takes its place. An epoch costs as much per row from 16 rows
+#: on, so the best number is that whose last replicas wait least for each other (docs/performance.md).
+BATCH = 24
+#: The same on a GPU, where more rows cost little.
+GPU_BATCH = 1024
+#: Batches are filled up with repeats to a multiple of the first number and at least the second: products of other shapes
+#: round differently, and a replica would not come out the same, bit for bit, alone and in a batch.
+BATCH_MULTIPLE, LEAST_ROWS = 8, 16
 #: Training chi2 per point, at the end of a block, beyond which a replica has diverged; it may pass 1e4 and come back, when
 #: the integral of a sum rule changes sign early on.
 DIVERGED = 1e8
@@ -44,17 +51,15 @@ class Trainer:
         self.dtype = tf.float64 if card.double_precision else tf.float32
         self.model = PDFModel.from_runcard(card, task.operator.x)
         self.on_nodes = self.model.on_nodes(task.operator.x, self.dtype)
-        kernel = (
-            MaskedKernel(task.operator, self.dtype)
-            if task.factors is None
-            else FoldedKernel(task.operator, task.factors, self.dtype)
-        )
-        self.objective = Objective(task.operator, kernel, self.dtype)
+        folding = Folding(task.operator, task.cholesky)
+        self.inputs = ReplicaInputs(task, folding, self.dtype)
+        self.objective = Objective(task.operator, Chi2(folding, task.one_mask, self.dtype), self.dtype)
         chosen = parameters.optimizer
         options = {"learning_rate": chosen.learning_rate, **chosen.options()}
         self.optimizer = Optimizer(chosen.optimizer_name, options, chosen.clipnorm)
         self.patience = int(parameters.epochs * parameters.stopping_patience)
-        self._block = tf.function(self._epochs, reduce_retracing=True)
+        self.batch = GPU_BATCH if tf.config.list_physical_devices("GPU") else BATCH
+        self._block = tf.function(self._epochs)  # compiled for each number of rows: a third faster than for any
 
     # --- state -----------------------------------------------------------------------------------------------------
 
@@ -137,11 +142,12 @@ class Trainer:
         if not rate or self.model.network.per_flavour:
             return None
         width = self.model.network.layer_shapes[-2][0]
-        # Rows are a function of (seed, epoch, replica) alone, so a replica sees the same units dropped in any batch.
-        rows = tf.reduce_max(state["replica"]) + 1
-        seed = tf.stack([tf.constant(self.card.nnseed % 2**31, tf.int32), tf.reduce_max(state["epoch"])])
-        uniform = tf.random.stateless_uniform((rows, width), seed, dtype=self.dtype)
-        return tf.cast(tf.gather(uniform, state["replica"]) >= rate, self.dtype) / (1 - rate)
+        # A function of (seed, replica, epoch) alone, so a replica sees the same units dropped in any batch.
+        seeds = tf.concat([state["replica"][:, None] ^ tf.constant(self.card.nnseed % 2**31), state["epoch"]], axis=1)
+        uniform = tf.map_fn(
+            lambda seed: tf.random.stateless_uniform((width,), seed, dtype=self.dtype), seeds, fn_output_signature=self.dtype
+        )
+        return tf.cast(uniform >= rate, self.dtype) / (1 - rate)
 
     def _epochs(self, state, replicas, multipliers, n_epochs):
         prefactor = self.on_nodes.prefactor(state["exponents"])
@@ -182,11 +188,12 @@ class Trainer:
             new = self._bound(new)
         counting = state["counting"] | improved
         waited = tf.where(improved, 0, state["waited"] + tf.cast(counting, tf.int32))
+        active = state["active"]  # the others have ended and wait, as they are, for the end of the block
         state = {
             **state,
             **{f"slot_{i}": slot for i, slot in enumerate(slots)},
-            "theta": new,
-            "epoch": state["epoch"] + 1,
+            "theta": tf.where(active[:, None], new, theta),
+            "epoch": state["epoch"] + tf.cast(active, tf.int32)[:, None],
             "best_theta": tf.where(improved[:, None], theta, state["best_theta"]),
             "best": tf.where(improved, validation, state["best"]),
             "best_training": tf.where(improved, training, state["best_training"]),
@@ -197,8 +204,8 @@ class Trainer:
             "active": state["active"]
             & (waited <= self.patience)
             & (state["epoch"][:, 0] + 1 < parameters.epochs),
-            "training": training,
-            "validation": validation,
+            "training": tf.where(active, training, state["training"]),
+            "validation": tf.where(active, validation, state["validation"]),
         }
         return [state[key] for key in keys]
 
@@ -219,31 +226,28 @@ class Trainer:
         same end.
         """
         while len(state["replica"]):
-            n = len(state["replica"])
-            rows = np.resize(np.arange(n), -(-n // BATCH_MULTIPLE) * BATCH_MULTIPLE)
-            inputs = self._inputs(state["replica"][rows])
-            changing = {k: tf.constant(v[rows]) for k, v in state.items() if k not in ("attempt", "history")}
-            left = self.card.parameters.epochs - int(state["epoch"].min())
-            out = self._block(
-                changing, inputs, tf.constant(self.multipliers(state["epoch"][rows, 0])), tf.constant(min(BLOCK, left))
-            )
-            state = {**state, **{k: np.array(v)[:n] for k, v in out.items()}}
-            _record(state)
-            state, restarted = self._restart(state)
-            done = ~state["active"]
-            watch(_progress(state, int(done.sum()), restarted))
-            yield from (self._finish(state, i) for i in np.flatnonzero(done))
-            state = {k: v[~done] for k, v in state.items()}
+            batch = {k: v[: self.batch] for k, v in state.items()}
+            batch, restarted = self._restart(self.advance(batch))
+            done = ~batch["active"]
+            watch(_progress(batch, int(done.sum()), restarted))
+            yield from (self._finish(batch, i) for i in np.flatnonzero(done))
+            state = {k: np.concatenate([batch[k][~done], v[self.batch :]]) for k, v in state.items()}
             save(state)
 
-    def _inputs(self, replicas: np.ndarray) -> dict[str, tf.Tensor]:
-        """Per-replica tensors of the kernel, for the replicas still in the batch."""
-        position = {int(r): i for i, r in enumerate(self.task.replicas)}
-        rows = [position[int(r)] for r in replicas]
-        arrays = {k: v[rows] for k, v in self.task.per_replica.items()}
-        if self.task.factors is not None and len(self.task.factors) > 1:
-            arrays["order"], arrays["position"] = _group_layout(arrays["group"], len(self.task.factors))
-        return {k: tf.constant(v, tf.int32 if v.dtype.kind == "i" else self.dtype) for k, v in arrays.items()}
+    def advance(self, batch: State) -> State:
+        """Train a batch for a block of epochs."""
+        n = len(batch["replica"])
+        rows = np.resize(np.arange(n), max(LEAST_ROWS, -(-n // BATCH_MULTIPLE) * BATCH_MULTIPLE))
+        left = self.card.parameters.epochs - int(batch["epoch"].min())
+        out = self._block(
+            {k: tf.constant(v[rows]) for k, v in batch.items() if k not in ("attempt", "history")},
+            self.inputs(batch["replica"], rows),
+            tf.constant(self.multipliers(batch["epoch"][rows, 0])),
+            tf.constant(min(BLOCK, left)),
+        )
+        batch = {**batch, **{k: np.array(v)[:n] for k, v in out.items()}}
+        _record(batch)
+        return batch
 
     def _restart(self, state: State) -> tuple[State, tuple[int, ...]]:
         """Start replicas that diverged (loss not finite, or absurd) again, from new weights of the same number."""
@@ -285,15 +289,3 @@ def _progress(state: State, stopped: int, restarted: tuple[int, ...]) -> Progres
     return Progress(
         int(state["epoch"].max()), state["replica"], state["training"], state["validation"], stopped, restarted
     )
-
-
-def _group_layout(groups: np.ndarray, n_groups: int) -> tuple[np.ndarray, np.ndarray]:
-    """Lay replicas out as (G, M) by group, padding with repeats; return the layout and the way back."""
-    members = [np.flatnonzero(groups == g) for g in range(n_groups)]
-    width = max(len(m) for m in members)
-    order = np.zeros((n_groups, width), np.int32)
-    position = np.zeros(len(groups), np.int32)
-    for g, m in enumerate(members):
-        order[g, : len(m)] = m
-        position[m] = g * width + np.arange(len(m))
-    return order.ravel(), position

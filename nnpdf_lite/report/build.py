@@ -1,9 +1,10 @@
 """The report of a fit: all its sections on one page."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+from ..ensembles.sources import Track, silent
 from ..errors import InputError
 from ..results.fit import Fit
 from .page import Page, Section, Text
@@ -33,7 +34,7 @@ def write_report(
     folder: "str | os.PathLike | None" = None,
     *,
     workers: int | None = None,
-    watch: Callable[[int, int], None] = lambda done, total: None,
+    track: Track = silent,
 ) -> Path:
     """Write the report of a fit, by default into ``FIT/report``; returns its ``index.html``.
 
@@ -44,7 +45,7 @@ def write_report(
         Fits and LHAPDF sets to compare with.
     folder : path, optional
         Where to write; replaced if it is an earlier report.
-    workers, watch
+    workers, track
         As for ``write_site``.
 
     Raises
@@ -55,4 +56,4 @@ def write_report(
     study = Study(fit, against)
     target = Path(folder) if folder is not None else study.fit.folder.path / "report"
     check_target(target)
-    return write_site(fit_page(study), target, workers=workers, watch=watch)
+    return write_site(fit_page(study), target, workers=workers, track=track)

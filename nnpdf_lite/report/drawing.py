@@ -7,10 +7,11 @@ goes to standard output for each one drawn. (``multiprocessing`` would import th
 import contextlib
 import os
 import pickle
+import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..fit.parallel import worker_count
@@ -21,64 +22,62 @@ from .page import Figure
 WORTH_A_PROCESS = 8
 
 
-def draw_figures(
-    figures: Sequence[Figure],
-    folder: Path,
-    workers: int | None = None,
-    watch: Callable[[int, int], None] = lambda done, total: None,
-) -> None:
-    """Write ``ID.svg``, ``ID.png`` and ``ID.csv`` of every figure into ``folder``; ``watch(done, total)`` after each."""
+def draw_figures(figures: Sequence[Figure], folder: Path, workers: int | None = None) -> Iterator[str]:
+    """Write ``ID.svg``, ``ID.png`` and ``ID.csv`` of every figure into ``folder``; yields each one's id when it is done.
+
+    By ``workers`` processes, by default one per core.
+    """
     workers = worker_count(len(figures) // WORTH_A_PROCESS, workers)
     if workers < 2:
-        for i, figure in enumerate(figures, start=1):
+        for figure in figures:
             draw_figure(figure, folder)
-            watch(i, len(figures))
+            yield figure.id
         return
-    done = [0] * workers
-
-    def listen(i: int, process: subprocess.Popen) -> None:
-        for _line in process.stdout:
-            done[i] += 1
-            watch(sum(done), len(figures))
-
-    processes, threads = [], []
+    messages: queue.Queue = queue.Queue()
+    processes: list[subprocess.Popen] = []
     try:
         for i in range(workers):
-            processes.append(_start(folder))
-            threads.append(threading.Thread(target=listen, args=(i, processes[i]), daemon=True))
-            threads[i].start()
-        for i, process in enumerate(processes):
-            with contextlib.suppress(BrokenPipeError):  # one that failed to start says why below
-                pickle.dump(list(figures[i::workers]), process.stdin, protocol=pickle.HIGHEST_PROTOCOL)
-                process.stdin.close()
-        for process, thread in zip(processes, threads):
-            message = process.stderr.read().decode(errors="replace")
-            thread.join()
-            if process.wait():
-                raise RuntimeError(f"drawing figures failed:\n{message}")
+            processes.append(_start(figures[i::workers], folder, messages))
+        running = workers
+        while running:
+            process, line = messages.get()
+            if line:
+                yield line.decode().strip()
+            elif process.wait():
+                raise RuntimeError(f"drawing figures failed:\n{process.stderr.read().decode(errors='replace')}")
+            else:
+                running -= 1
     finally:
         for process in processes:
             process.kill()
             process.wait()
 
 
-def _start(folder: Path) -> subprocess.Popen:
+def _start(figures: Sequence[Figure], folder: Path, messages: queue.Queue) -> subprocess.Popen:
+    """Start a process; its lines come as messages, and an empty one when it has ended."""
     path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": path}
-    return subprocess.Popen(
-        [sys.executable, "-m", "nnpdf_lite.report.drawing", str(folder)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment,
-    )
+    command = [sys.executable, "-m", "nnpdf_lite.report.drawing", str(folder)]
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    process = subprocess.Popen(command, env=environment, **pipes)
+
+    def talk() -> None:
+        with contextlib.suppress(BrokenPipeError):  # of one that failed to start, whose error comes below
+            pickle.dump(list(figures), process.stdin, protocol=pickle.HIGHEST_PROTOCOL)
+            process.stdin.close()
+        for line in process.stdout:
+            messages.put((process, line))
+        messages.put((process, b""))
+
+    threading.Thread(target=talk, daemon=True).start()
+    return process
 
 
 def draw_figure(figure: Figure, folder: Path) -> None:
     """Write one figure as SVG and PNG, and its data as CSV."""
     picture = style.drawn(figure.draw, figure.data, figure.options, figure.size)
     for suffix in ("svg", "png"):
-        style.save(picture, folder / f"{figure.id}.{suffix}")
+        style.save(picture, folder / f"{figure.id}.{suffix}", text="none")
     figure.table().to_csv(folder / f"{figure.id}.csv", index=False, float_format="%.4g")
 
 

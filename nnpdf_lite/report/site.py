@@ -6,7 +6,6 @@ import math
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup, escape
 
+from ..ensembles.sources import Track, silent
 from ..errors import InputError
 from ..results.run import versions
 from .drawing import draw_figures
@@ -30,7 +30,7 @@ def write_site(
     folder: Path,
     *,
     workers: int | None = None,
-    watch: Callable[[int, int], None] = lambda done, total: None,
+    track: Track = silent,
 ) -> Path:
     """Write a page as a static site.
 
@@ -41,8 +41,8 @@ def write_site(
         New or empty, or an earlier site, which is replaced once the new one is complete.
     workers : int, optional
         Processes that draw; by default one per core.
-    watch : callable
-        ``watch(done, total)`` after each figure.
+    track : callable
+        ``track(steps, what)`` goes through the steps and shows how far it is (``results.progress.track``).
 
     Returns
     -------
@@ -64,7 +64,8 @@ def write_site(
         shutil.rmtree(temporary, ignore_errors=True)
         for part in ("figures", "tables"):
             (temporary / part).mkdir(parents=True)
-        draw_figures(figures, temporary / "figures", workers, watch)
+        for _ in zip(track(figures, "figures"), draw_figures(figures, temporary / "figures", workers), strict=True):
+            pass
         for table in page.leaves(Table):
             table.data.to_csv(temporary / "tables" / f"{table.id}.csv", index=False)
         for code in page.leaves(Code):

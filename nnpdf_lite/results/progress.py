@@ -1,8 +1,7 @@
 """Progress of a fit on standard error: a live bar in a terminal, plain lines elsewhere."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from rich.console import Console, RenderableType
@@ -15,6 +14,22 @@ from .run import Watcher
 
 #: Seconds between plain lines when standard error is not a terminal.
 PLAIN_INTERVAL = 10.0
+
+
+def track(steps: Sequence, what: str, console: Console | None = None) -> Iterator:
+    """Go through ``steps`` and show on standard error how far it is: a bar in a terminal, plain lines elsewhere."""
+    console = console or Console(stderr=True)
+    if console.is_terminal:
+        columns = (TextColumn("{task.description}"), BarColumn(bar_width=16), TextColumn("{task.percentage:.0f}%"))
+        with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as bar:
+            yield from bar.track(steps, description=what)
+        return
+    last = time.monotonic()
+    for done, step in enumerate(steps):
+        if time.monotonic() - last >= PLAIN_INTERVAL:
+            last = time.monotonic()
+            console.print(f"{what}: {done} of {len(steps)}", highlight=False, soft_wrap=True, markup=False)
+        yield step
 
 
 class TerminalWatcher(Watcher):
@@ -99,26 +114,6 @@ class _Bar(Progress):
     def get_renderables(self) -> Iterable[RenderableType]:
         yield self.make_tasks_table(self.tasks)
         yield Text(self.chi2, no_wrap=True, overflow="ellipsis")
-
-
-@contextmanager
-def counting(what: str, console: Console | None = None) -> Iterator[Callable[[int, int], None]]:
-    """Show how many of some things are done: yields a function of how many are, and of how many there will be."""
-    console = console or Console(stderr=True)
-    if not console.is_terminal:
-        last = [time.monotonic()]
-
-        def say(done: int, total: int) -> None:
-            if time.monotonic() - last[0] >= PLAIN_INTERVAL:
-                last[0] = time.monotonic()
-                console.print(f"{done}/{total} {what}", highlight=False)
-
-        yield say
-        return
-    columns = TextColumn(f"{what} {{task.completed:.0f}}/{{task.total:.0f}}"), BarColumn(bar_width=24), TimeElapsedColumn()
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=1, visible=False)
-        yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)
 
 
 def _range(values: list[np.ndarray]) -> str:

@@ -2,9 +2,10 @@
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from . import checks, kinds
+from .block import Block
 from .choices import (
     ACTIVATIONS,
     FITBASES,
@@ -15,15 +16,10 @@ from .choices import (
     INITIALIZERS,
     OPTIMIZERS,
 )
+from .closure_schema import ClosureTest, InconsistentData, LeftOut
 from .defaults import complete, complete_optimizer, default_basis
 from .kinds import number
 from .yaml_format import write_yaml
-
-
-class Block(BaseModel):
-    """A mapping of the runcard: immutable, and no key but its own."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class DatasetInput(Block):
@@ -270,6 +266,11 @@ class Runcard(Block):
     positivity: Positivity = Field(Positivity(), description="Positivity sets.")
     integrability: Integrability = Field(Integrability(), description="Integrability sets.")
     added_filter_rules: tuple[FilterRule, ...] = Field((), description="Cuts added to the built-in ones.")
+    closuretest: ClosureTest | None = Field(None, description="When given, the fit is a closure test.")
+    inconsistent_data_settings: InconsistentData | None = Field(
+        None, description="What `closuretest.inconsistent_fakedata` changes."
+    )
+    left_out: LeftOut | None = Field(None, description="Data to be predicted instead of fitted; not an n3fit key.")
     maxcores: number(1, 100_000, whole=True, nullable=True) = Field(
         None, description="Most cores to use; null: all of them."
     )

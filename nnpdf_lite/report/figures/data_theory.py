@@ -15,6 +15,8 @@ from .curves import DASHES, plain
 
 _UNSHIFTED = (0, (3, 2))
 _OTHER = PALETTE[3]
+#: Points, in one figure, from which on they are rasterised.
+DENSE = 150
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +75,7 @@ def data_theory(data: Points, ax: Axes) -> Axes:
             )
         ax.plot(line.along, moved["theory"], color=colour, linewidth=0.8, linestyle=_UNSHIFTED)
         ax.plot(line.along, moved["shifted_theory"], color=colour, linewidth=1.1)
-        _bars(ax, line.along, moved["data"], line.uncorrelated * scale, 0.8)
+        _bars(ax, line.along, moved["data"], line.uncorrelated * scale, 0.8, len(data.points) > DENSE)
         ax.annotate(
             _line_label(value, factor, shifts[i]), (line.along.iloc[-1], moved["theory"].iloc[-1]), xytext=(5, 0),
             textcoords="offset points", fontsize=8, va="center", color=colour, annotation_clip=False,
@@ -109,8 +111,8 @@ def data_theory_ratio(data: Points, ax: Axes) -> Axes:
         ax.plot(broken, over_theory(data.others[column]), color=_OTHER, linewidth=0.9, linestyle=dashes)
     ax.plot(broken, over_theory(points.shifted_theory), color=PALETTE[0], linewidth=1.1)
     ratio = points.data.to_numpy() / theory
-    _bars(ax, place, ratio, points.uncorrelated / size, 1.1)
-    _bars(ax, place, ratio, points.total / size, 0.4)
+    _bars(ax, place, ratio, points.uncorrelated / size, 1.1, len(points) > DENSE)
+    _bars(ax, place, ratio, points.total / size, 0.4, len(points) > DENSE)
     ax.axhline(1, color=PALETTE[0], linewidth=0.7)
     groups = points.groupby("group", sort=False)
     if len(groups) > 1:
@@ -197,9 +199,9 @@ def _limits(ratio: np.ndarray, error: np.ndarray) -> tuple[float, float]:
     return 1 - half, 1 + half
 
 
-def _bars(ax: Axes, x: np.ndarray, y: np.ndarray, error: np.ndarray, width: float) -> None:
+def _bars(ax: Axes, x: np.ndarray, y: np.ndarray, error: np.ndarray, width: float, rasterized: bool) -> None:
     """Draw points, and error bars as one path: hundreds of them are a tenth of what ``errorbar`` writes."""
     x, y, error = (np.asarray(values, dtype=float) for values in (x, y, error))
-    gap = np.full(len(x), np.nan)
-    ax.plot(np.ravel([x, x, gap], "F"), np.ravel([y - error, y + error, gap], "F"), color=INK, linewidth=width)
-    ax.plot(x, y, linestyle="none", marker="o", markersize=2.2, color=INK, markeredgewidth=0)
+    ends = np.ravel([y - error, y + error, np.full(len(y), np.nan)], "F")
+    ax.plot(np.repeat(x, 3), ends, color=INK, linewidth=width, rasterized=rasterized)
+    ax.plot(x, y, linestyle="none", marker="o", markersize=2.2, color=INK, markeredgewidth=0, rasterized=rasterized)

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 
 from ..style import FAINT, INK, PALETTE
 from .curves import plain
 
 MARKERS = "osD^vP*Xh<>d"
+_COLOURS = LinearSegmentedColormap.from_list("correlation", ("#00466e", PALETTE[0], "#f7f7f7", PALETTE[1], "#7a3500"))
 
 
 def chi2_bars(data: pd.DataFrame, ax: Axes) -> Axes:
@@ -50,7 +52,7 @@ def kinematic_coverage(data: pd.DataFrame, ax: Axes) -> Axes:
         chosen = data[data.group == group]
         ax.scatter(
             chosen.x, chosen.q2, s=11, linewidth=0.5, facecolor="none", edgecolor=PALETTE[i % len(PALETTE)],
-            marker=MARKERS[i % len(MARKERS)], label=f"{group} ({chosen.point.nunique()})", rasterized=len(data) > 1500,
+            marker=MARKERS[i % len(MARKERS)], label=group, rasterized=len(data) > 1500,
         )  # fmt: skip
     ax.set(xscale="log", yscale="log", xlabel="$x$", ylabel="$Q^2$ (GeV$^2$)")
     ax.legend(loc="upper left", ncols=1, handletextpad=0.2)
@@ -60,48 +62,41 @@ def kinematic_coverage(data: pd.DataFrame, ax: Axes) -> Axes:
 
 @dataclass(frozen=True, eq=False)
 class Matrix:
-    """Numbers between -1 and 1, with the names of the blocks that rows and columns fall into.
+    """Numbers between -1 and 1.
 
     Attributes
     ----------
-    values : (A, B) array
+    numbers : pandas.DataFrame
+        Index and columns say what is correlated with what, in the CSV file.
     rows, columns : sequence of str
-        Names, one per row and column; neighbours of one name are a block.
-    row_label, column_label : str
-    title : str
+        Names in the figure, one per row and column; neighbours of one name are a block.
+    xlabel, title : str
+        May hold LaTeX.
     """
 
-    values: np.ndarray
+    numbers: pd.DataFrame
     rows: tuple[str, ...]
     columns: tuple[str, ...]
-    row_label: str = ""
-    column_label: str = ""
+    xlabel: str = ""
     title: str = ""
 
     def table(self) -> pd.DataFrame:
-        """Return the matrix, with the names of its rows."""
-        return pd.DataFrame(self.values, columns=list(self.columns)).assign(row=self.rows)
+        """Return the matrix with the names of its rows, to three digits."""
+        return self.numbers.round(3).rename_axis("").reset_index()
 
 
 def correlation_map(data: Matrix, ax: Axes) -> Axes:
     """Draw correlations as colours, blue for negative and orange for positive."""
-    image = ax.imshow(data.values, vmin=-1, vmax=1, cmap=_map(), aspect="auto", interpolation="nearest")
+    image = ax.imshow(data.numbers, vmin=-1, vmax=1, cmap=_COLOURS, aspect="auto", interpolation="nearest")
     for axis, names, draw in ((ax.xaxis, data.columns, ax.axvline), (ax.yaxis, data.rows, ax.axhline)):
         starts = [i for i in range(len(names)) if i == 0 or names[i] != names[i - 1]]
-        middles = [0.5 * (a + b) - 0.5 for a, b in zip(starts, [*starts[1:], len(names)])]
         sizes = np.diff([*starts, len(names)])
         labels = [names[i] if size > 0.012 * len(names) else "" for i, size in zip(starts, sizes)]  # room for a line
-        axis.set_ticks(middles, labels, fontsize=8)
+        axis.set_ticks(starts + sizes / 2 - 0.5, labels, fontsize=8)
         axis.set_tick_params(length=0)
         for start in starts[1:]:
             draw(start - 0.5, color=INK, linewidth=0.4)
-    ax.set(xlabel=data.column_label, ylabel=data.row_label)
+    ax.set_xlabel(data.xlabel)
     ax.set_title(data.title, loc="right")
     ax.figure.colorbar(image, cax=ax.inset_axes((1.03, 0, 0.035, 1)), label="correlation")
     return ax
-
-
-def _map():
-    from matplotlib.colors import LinearSegmentedColormap
-
-    return LinearSegmentedColormap.from_list("correlation", ["#00466e", PALETTE[0], "#f7f7f7", PALETTE[1], "#7a3500"])

@@ -101,7 +101,9 @@ def positivity_range(data: pd.DataFrame, ax: Axes) -> Axes:
     for i, name in enumerate(names):
         values = data.smallest[data.set == name].to_numpy()
         spread = i + 0.5 * (np.arange(len(values)) / max(1, len(values) - 1) - 0.5)
-        ax.scatter(values, spread, s=5, color=np.where(values < 0, PALETTE[1], PALETTE[0]), linewidth=0)
+        ax.scatter(
+            values, spread, s=5, color=np.where(values < 0, PALETTE[1], PALETTE[0]), linewidth=0, rasterized=True
+        )
     ax.axvline(0, color=INK, linewidth=0.8)
     ax.set_xscale("symlog", linthresh=1e-6)
     ax.set_xticks([-1e-2, -1e-4, 0, 1e-4, 1e-2, 1])

@@ -143,7 +143,7 @@ def luminosity_figure(study: Study, channel: str = "gg") -> Figure:
     reference = values[min(1, len(values) - 1)][1].central
     curves = tuple(Curve.of(study.label(pdf), m.map(lambda v: v / reference)) for pdf, m in values)
     name = study.names[study.sets.index(values[min(1, len(values) - 1)][0])]
-    ylabel = rf"$\mathcal{{L}}_{{{_TEX_CHANNELS[channel]}}}$ / {name}"
+    ylabel = rf"$L_{{{_TEX_CHANNELS[channel]}}}$ / {name}"
     data = Curves(masses, curves, "$M_X$ (GeV)", ylabel, "√s = 14 TeV", (1.0,))
     return Figure(f"luminosity-{channel}", f"{channel} luminosity over that of {name}", bands, data)
 

@@ -9,11 +9,12 @@ from ...errors import InputError
 from ..figures import Matrix, correlation_map
 from ..page import Figure, Item, Tabs, Text
 from ..study import Study
+from ..style import superscript
 from .pdfs import slug
 
 #: Scale in GeV, and momentum fractions, at which PDFs are correlated with data, and with each other.
 SCALE = 100.0
-X_DATA, X_FLAVOURS = np.geomspace(1e-5, 0.7, 30), np.geomspace(1e-4, 0.7, 8)
+X_DATA, X_FLAVOURS = np.geomspace(1e-5, 0.7, 25), np.geomspace(1e-4, 0.7, 8)
 #: Flavours whose correlation with every single point is on the page.
 POINTWISE = ("g", "Sigma")
 
@@ -23,7 +24,9 @@ def flavour_correlation_figure(study: Study, q: float = SCALE, other: int = 0) -
     pdf = study.sets[other]
     table = flavour_correlations(pdf, PARTONS, X_FLAVOURS, q)
     names = tuple(f"${latex(flavour)}$" for flavour, _ in table.index)
-    data = Matrix(table.to_numpy(), names, names, title=f"{study.names[other]}, Q = {q:.4g} GeV")
+    labels = [f"{flavour} x={x:.3g}" for flavour, x in table.index]
+    numbers = pd.DataFrame(table.to_numpy(), index=labels, columns=labels)
+    data = Matrix(numbers, names, names, title=f"{study.names[other]}, Q = {q:.4g} GeV")
     first, last = X_FLAVOURS[[0, -1]]
     caption = f"{study.names[other]}: in each block x = {first:.0e} to {last:.1f}, ascending"
     return Figure(f"correlations-{other}", caption, correlation_map, data, {}, (5.2, 4.6))
@@ -39,7 +42,7 @@ def data_correlation_figure(study: Study, flavour: str = "g", dataset: str | Non
         table = table[names == dataset]
     height = 4.6 if dataset else 6.5
     where = dataset or "every point"
-    return _map(study, table, flavour, slug(f"data-correlations-{flavour}-{where}"), f"{flavour} and {where}", height)
+    return _map(table, flavour, slug(f"data-correlations-{flavour}-{where}"), f"{flavour} and {where}", height)
 
 
 def dataset_correlation_figure(study: Study, flavour: str = "g") -> Figure:
@@ -78,9 +81,11 @@ def _data_correlations(study: Study, flavour: str) -> pd.DataFrame:
     return data_correlations(study.pdf, study.problem, flavour, X_DATA, SCALE, study.predictions)
 
 
-def _map(study: Study, table: pd.DataFrame, flavour: str, name: str, caption: str, height: float) -> Figure:
-    decades = [f"$10^{{{int(np.floor(np.log10(x) + 1e-9))}}}$" for x in X_DATA]
-    rows = tuple(table.index.get_level_values("dataset"))
-    label = f"$x$ of ${latex(flavour)}$, $Q$ = {SCALE:.0f} GeV"
-    data = Matrix(table.to_numpy(), rows, tuple(decades), column_label=label)
+def _map(table: pd.DataFrame, flavour: str, name: str, caption: str, height: float) -> Figure:
+    rows = table.index.get_level_values("dataset")
+    labels = rows if table.index.nlevels == 1 else [f"{dataset} {point}" for dataset, point in table.index]
+    numbers = pd.DataFrame(table.to_numpy(), index=labels, columns=[f"x={x:.3g}" for x in X_DATA])
+    decades = tuple("10" + superscript(int(np.floor(np.log10(x) + 1e-9))) for x in X_DATA)
+    label = f"$x$ of ${latex(flavour).removeprefix('x')}$, Q = {SCALE:.0f} GeV"
+    data = Matrix(numbers, tuple(rows), decades, label)
     return Figure(name, caption, correlation_map, data, {}, (5.2, height))

@@ -1,5 +1,7 @@
 """The data of a fit: chi2, data beside theory, where they are, what they are."""
 
+from collections import Counter
+
 import numpy as np
 import pandas as pd
 
@@ -212,18 +214,19 @@ def kinematics(study: Study) -> tuple[Item, ...]:
 
 
 def _coverage(study: Study) -> tuple[pd.DataFrame, list[str]]:
-    tables, unknown = [], []
+    tables, unknown, sizes = [], [], Counter()
     for dataset in study.problem.datasets:
         where = x_and_q2(dataset)
         if where is None:
             unknown.append(dataset.name)
             continue
         group = f"{experiment_of(dataset.name)} {dataset.process_type.replace('_', ' ')}"
-        points = [f"{dataset.name} {i}" for i in np.resize(dataset.kept, len(where))]
-        tables.append(where.assign(group=group, dataset=dataset.name, point=points))
+        sizes[group] += len(dataset)
+        tables.append(where.assign(group=group, dataset=dataset.name))
     if not tables:
         raise InputError("The kinematics of these data do not tell x and Q².")
-    return pd.concat(tables, ignore_index=True), unknown
+    table = pd.concat(tables, ignore_index=True)
+    return table.assign(group=[f"{group} ({sizes[group]})" for group in table.group]), unknown
 
 
 def details(study: Study) -> tuple[Item, ...]:
