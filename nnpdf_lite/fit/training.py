@@ -287,5 +287,5 @@ def _record(state: State) -> None:
 
 def _progress(state: State, stopped: int, restarted: tuple[int, ...]) -> Progress:
     return Progress(
-        int(state["epoch"].max()), state["replica"], state["training"], state["validation"], stopped, restarted
+        state["epoch"][:, 0], state["replica"], state["training"], state["validation"], stopped, restarted
     )

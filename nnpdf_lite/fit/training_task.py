@@ -45,7 +45,7 @@ class TrainingTask:
 class Progress:
     """Where a batch stands after a block: arrays over its replicas, chi2 per point."""
 
-    epoch: int
+    epochs: np.ndarray
     replicas: np.ndarray
     training: np.ndarray
     validation: np.ndarray

@@ -72,9 +72,11 @@ def _tensorboard(folder: Path) -> Callable[[Any], None]:
 
     def log(progress: Any) -> None:
         with writer.as_default():
-            for replica, training, validation in zip(progress.replicas, progress.training, progress.validation):
-                tf.summary.scalar(f"training/replica_{replica}", training, step=progress.epoch)
-                tf.summary.scalar(f"validation/replica_{replica}", validation, step=progress.epoch)
+            for replica, epoch, training, validation in zip(
+                progress.replicas, progress.epochs, progress.training, progress.validation
+            ):
+                tf.summary.scalar(f"training/replica_{replica}", training, step=epoch)
+                tf.summary.scalar(f"validation/replica_{replica}", validation, step=epoch)
         writer.flush()
 
     return log
