@@ -59,8 +59,8 @@ class TerminalWatcher(Watcher):
             self.first_seen = time.monotonic()
         self.batches[worker] = progress
         self.stopped[worker] = self.stopped.get(worker, 0) + progress.stopped
-        for replica in progress.restarted:
-            self.warn(f"replica {replica} diverged and starts again from a new initialisation")
+        for replica, failure in progress.restarted.items():
+            self.warn(f"replica {replica} {failure} and starts again from a new initialisation")
         training_on = [batch.epoch for batch in self.batches.values() if len(batch.replicas) > batch.stopped]
         epoch = min(training_on or [progress.epoch])
         training = _range([batch.training for batch in self.batches.values()])
