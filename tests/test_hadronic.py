@@ -16,9 +16,11 @@ from toy_theory import PROTON, Q0, ToyWorld, empty_grid
 
 import nnpdf_lite
 from nnpdf_lite.data import load_dataset
+from nnpdf_lite.fit.operator import build_operator
 from nnpdf_lite.fit.preparation import prepare, replica_data, replica_masks
 from nnpdf_lite.fit.problem import build_problem, set_predictions
 from nnpdf_lite.fit.training import Trainer
+from nnpdf_lite.fit.two_hadrons import BilinearForm
 from nnpdf_lite.flavours import EVOLUTION_FLAVOURS, EVOLUTION_PIDS, EVOLUTION_TO_FLAVOUR, FLAVOUR_PIDS
 from nnpdf_lite.paths import shipped
 from nnpdf_lite.pdf.parametrisation import FIT_BASES, columns_to_evolution
@@ -26,7 +28,7 @@ from nnpdf_lite.results.evolution import PARTON_PIDS, Evolution
 from nnpdf_lite.runcard import parse_runcard
 from nnpdf_lite.theory import load_dataset_theory, load_theory, predict
 from nnpdf_lite.theory.fktable import read_fk_table
-from nnpdf_lite.theory.predictions import nodes_in
+from nnpdf_lite.theory.predictions import OPERATIONS, nodes_in
 
 ENERGY = 7000.0  # GeV, of the collision
 EDGES = np.array([0.0, 0.5, 1.0, 1.5, 2.0, 2.5])  # of the bins in |y|
@@ -294,6 +296,33 @@ def chi2(problem, card, predictions, replicas):
         else:
             out.append([residual[m] @ np.linalg.solve(covmat[np.ix_(m, m)], residual[m]) for m in (mask, ~mask)])
     return np.transpose(out)
+
+
+@pytest.mark.parametrize("tolerance", [1e-2, 1e-4])
+def test_factorised_tables_of_two_hadrons_keep_every_prediction_within_the_tolerance(hadronic_card, tolerance):
+    problem = build_problem(parse_runcard(hadronic_card))
+    exact, factorised = (build_operator(problem, FIT_BASES["EVOL"].columns, t) for t in (0.0, tolerance))
+    nodes = exact.x[: exact.n_fk]
+    f = fluctuating_protons(nodes, "EVOL") @ np.linalg.pinv(columns_to_evolution(FIT_BASES["EVOL"].columns)).T
+    xf = (nodes[:, None] * f).transpose(0, 2, 1).reshape(2, -1)
+
+    def predicted(operator):
+        parts = []
+        for observable in operator.nonlinear:
+            operands = []
+            for operand in observable.operands:
+                form = isinstance(operand, BilinearForm)
+                u = xf @ operator.rows[operand.rows if form else operand].T
+                operands.append(np.einsum("ra,nab,rb->rn", u, operand.cores, u) if form else u)
+            parts.append(OPERATIONS[observable.operation][1](*operands))
+        return np.concatenate(parts, axis=1)
+
+    forms = [o for observable in factorised.nonlinear for o in observable.operands if isinstance(o, BilinearForm)]
+    assert len(forms) == 5 and all(form.error <= tolerance for form in forms)
+    assert all(form.cores.shape[1] < xf.shape[1] / 3 for form in forms)  # a tenth of the numbers, at five points
+    sigma = np.linalg.norm(problem.cholesky[-problem.n_nonlinear :], axis=1)
+    change = np.abs(predicted(factorised) - predicted(exact)) / sigma
+    assert 0 < change.max() <= tolerance
 
 
 def test_hadronic_positivity_sets_penalise_negative_cross_sections(hadronic_card, found):

@@ -34,7 +34,7 @@ class BatchTrainer(ABC):
     #: Epochs per block: multipliers grow, and Python looks in, this often.
     block: ClassVar[int]
     #: Replicas that train together; when one ends, the next takes its place.
-    batch: ClassVar[int]
+    batch: int
 
     def __init__(self, task: TrainingTask, dtype: tf.DType):
         parameters = task.card.parameters

@@ -45,7 +45,7 @@ def mask_number(card: Runcard, replica: int) -> int:
 
 def prepare(problem: Problem, card: Runcard, replicas: Sequence[int]) -> TrainingTask:
     """Whiten everything and lay it out for the chosen replicas."""
-    operator = build_operator(problem, FIT_BASES[card.fitting.fitbasis].columns)
+    operator = build_operator(problem, FIT_BASES[card.fitting.fitbasis].columns, card.operator_tolerance)
     operator = compress(operator, problem, card.operator_tolerance)
     # One by one: the last bit of a solution depends on how many there are.
     whitened = [solve_triangular(problem.cholesky, one, lower=True) for one in replica_data(problem, card, replicas)]

@@ -21,8 +21,8 @@ class ReplicaInputs:
         rows = np.arange(len(replicas)) if rows is None else rows
         numbers = [int(replica) for replica in replicas]
         self.folded = {number: self.folded.get(number) or self.fold(number) for number in numbers}
-        folded = [self.folded[number] for number in numbers]
-        arrays = {name: np.array([one[name] for one in folded])[rows] for name in folded[0] if name != "form"}
+        folded = [self.folded[numbers[row]] for row in rows]
+        arrays = {name: np.array([one[name] for one in folded]) for name in folded[0] if name != "form"}
         arrays["form"] = np.array([one["form"] for one in folded[: 1 if self.shared else None]])
         return {name: tf.constant(values) for name, values in arrays.items()}
 

@@ -9,9 +9,14 @@ from .batch import BatchTrainer, State
 from .optimizers import Optimizer
 from .training_task import TrainingTask
 
-#: Batches are filled up to a multiple of this with repeats: products of other shapes round differently, and a replica
-#: would not come out the same, bit for bit, alone and in a batch.
-BATCH_MULTIPLE = 16
+#: Replicas that train together on a CPU. An epoch costs as much per row from 16 rows on, so the best number is that whose last
+#: replicas wait least for each other (docs/performance.md).
+BATCH = 24
+#: The same on a GPU, where more rows cost little.
+GPU_BATCH = 1024
+#: Batches are filled up with repeats to a multiple of the first number and at least the second: products of other shapes
+#: round differently, and a replica would not come out the same, bit for bit, alone and in a batch.
+BATCH_MULTIPLE, LEAST_ROWS = 8, 16
 #: Training chi2 per point, at the end of a block, beyond which a replica has diverged; it may pass 1e4 and come back, when
 #: the integral of a sum rule changes sign early on.
 DIVERGED = 1e8
@@ -21,14 +26,14 @@ class Trainer(BatchTrainer):
     """Trains with a first-order optimiser."""
 
     block = 100
-    batch = 64
 
     def __init__(self, task: TrainingTask):
         super().__init__(task, tf.float64 if task.card.double_precision else tf.float32)
         chosen = self.card.parameters.optimizer
         options = {"learning_rate": chosen.learning_rate, **chosen.options()}
         self.optimizer = Optimizer(chosen.optimizer_name, options, chosen.clipnorm)
-        self._block = tf.function(self._epochs, reduce_retracing=True)
+        self.batch = GPU_BATCH if tf.config.list_physical_devices("GPU") else BATCH
+        self._block = tf.function(self._epochs)  # compiled for each number of rows: a third faster than for any
 
     # --- blocks, seen from Python ----------------------------------------------------------------------------------
 
@@ -40,7 +45,7 @@ class Trainer(BatchTrainer):
     def advance(self, batch: State) -> State:
         """Train a batch for a block, the last of which may be shorter."""
         n = len(batch["replica"])
-        rows = np.resize(np.arange(n), -(-n // BATCH_MULTIPLE) * BATCH_MULTIPLE)
+        rows = np.resize(np.arange(n), max(LEAST_ROWS, -(-n // BATCH_MULTIPLE) * BATCH_MULTIPLE))
         left = self.card.parameters.epochs - int(batch["epoch"].min())
         out = self._block(
             {k: tf.constant(v[rows]) for k, v in batch.items() if k not in ("attempt", "history")},
