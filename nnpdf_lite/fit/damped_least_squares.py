@@ -24,9 +24,10 @@ class DampedLeastSquares:
         normal = self.normal.copy()
         normal.flat[:: len(normal) + 1] += damping
         try:
-            solution = cho_solve(cho_factor(normal, lower=True, overwrite_a=True, check_finite=False), self.right)
+            factor = cho_factor(normal, lower=True, overwrite_a=True, check_finite=False)
         except LinAlgError:
             return np.zeros(self.jacobian.shape[1]), 0.0
+        solution = cho_solve(factor, self.right, check_finite=False)
         if self.dual:  # J delta + r = mu (J J^T + mu)^-1 r
             return -(solution @ self.jacobian), float(self.right @ self.right - damping**2 * solution @ solution)
         return -solution, float(self.right @ solution + damping * solution @ solution)

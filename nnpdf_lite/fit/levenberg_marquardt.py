@@ -164,14 +164,36 @@ class LevenbergMarquardt(BatchTrainer):
         growth: float,
     ) -> tuple[np.ndarray, float, float]:
         """Return parameters after a step, the same if none was found, with damping and growth for the next."""
+        jacobian, residual, weights = self._linearise(replica, parameters, here, multipliers)
+        problem = DampedLeastSquares(jacobian, residual)
+        loss = self._loss(replica, here, parameters, weights)
+        for _ in range(TRIALS):
+            step, promised = problem.step(damping)
+            proposed = np.asarray(self.bound((parameters + step)[None]))[0]
+            gain = loss - self._loss(replica, self.evaluate(replica, proposed), proposed, weights)
+            if promised > 0 and gain > ACCEPTED * promised:
+                shrunk = damping * max(1 - (2 * gain / promised - 1) ** 3, 1 / 3)
+                return proposed, np.clip(shrunk, *DAMPING_RANGE), 2.0
+            damping, growth = np.clip(damping * growth, *DAMPING_RANGE), min(2 * growth, 1e6)
+        return parameters, damping, growth
+
+    def _residuals(
+        self, replica: Replica, at: Evaluation, parameters: np.ndarray, weights: ConstraintWeights
+    ) -> tuple[np.ndarray, ...]:
+        """Return the residuals of data, positivity, integrability and regularisation."""
+        constraints = weights.wall(at.positivity), weights.integrability * at.integrability
+        return replica.data(at.xf, at.nonlinear), *constraints, (self.decay * parameters)[self.decay > 0]
+
+    def _loss(self, *point) -> float:
+        return sum(float(residual @ residual) for residual in self._residuals(*point))
+
+    def _linearise(
+        self, replica: Replica, parameters: np.ndarray, here: Evaluation, multipliers: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, ConstraintWeights]:
+        """Return Jacobian (M, P) and residuals (M,), of positivity only what is felt, and the weights of the constraints."""
         of_nonlinear, of_positivity, of_integrability = (values.numpy() for values in self._slopes(tf.constant(here.xf)))
         weights = ConstraintWeights.at(self.task.operator, multipliers, here.xf, of_positivity)
-
-        def residuals(at: Evaluation, parameters: np.ndarray) -> list[np.ndarray]:
-            constraints = weights.wall(at.positivity), weights.integrability * at.integrability
-            return [replica.data(at.xf, at.nonlinear), *constraints, (self.decay * parameters)[self.decay > 0]]
-
-        data, wall, integrability, decay = before = residuals(here, parameters)
+        data, wall, integrability, decay = self._residuals(replica, here, parameters, weights)
         felt = wall > NEGLIGIBLE
         by_xf = [
             replica.data.slopes(of_nonlinear),
@@ -180,20 +202,5 @@ class LevenbergMarquardt(BatchTrainer):
         ]
         by_parameters = self._jacobian(tf.constant(parameters, self.precision)).numpy()
         jacobian = np.concatenate(by_xf).astype(by_parameters.dtype) @ by_parameters
-        problem = DampedLeastSquares(
-            np.concatenate([jacobian, np.diag(self.decay)[self.decay > 0]]),
-            np.concatenate([data, wall[felt], integrability, decay]),
-        )
-        for _ in range(TRIALS):
-            step, promised = problem.step(damping)
-            proposed = np.asarray(self.bound((parameters + step)[None]))[0]
-            gain = _squares(before) - _squares(residuals(self.evaluate(replica, proposed), proposed))
-            if promised > 0 and gain > ACCEPTED * promised:
-                shrunk = damping * max(1 - (2 * gain / promised - 1) ** 3, 1 / 3)
-                return proposed, np.clip(shrunk, *DAMPING_RANGE), 2.0
-            damping, growth = np.clip(damping * growth, *DAMPING_RANGE), min(2 * growth, 1e6)
-        return parameters, damping, growth
-
-
-def _squares(residuals: list[np.ndarray]) -> float:
-    return float(sum(each @ each for each in residuals))
+        residual = np.concatenate([data, wall[felt], integrability, decay])
+        return np.concatenate([jacobian, np.diag(self.decay)[self.decay > 0]]), residual, weights

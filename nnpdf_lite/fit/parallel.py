@@ -16,10 +16,11 @@ from ..errors import InputError
 from .training_task import Progress, TrainedReplica, TrainingTask
 
 
-def worker_count(n_replicas: int, maxcores: int | None) -> int:
+def worker_count(n_replicas: int, maxcores: int | None, *, on_gpus: bool = True) -> int:
     """Return how many workers share the replicas: one per GPU where TensorFlow has any, else one per core it may use."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(gpu_count() or cores, maxcores or cores, n_replicas))
+    devices = (on_gpus and gpu_count()) or cores
+    return max(1, min(devices, maxcores or cores, n_replicas))
 
 
 def gpu_count() -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
-from scipy.special import expit
+from scipy.special import expit, log_expit
 
 from ..theory.predictions import OPERATIONS
 from .folding import Folding
@@ -83,7 +83,7 @@ class ConstraintWeights:
 
     def wall(self, positivity: np.ndarray) -> np.ndarray:
         """Return the residuals (n,) of positivity."""
-        return np.where(self.positivity > 0, np.logaddexp(0, REACH - self.positivity * positivity), 0.0)
+        return np.where(self.positivity > 0, -log_expit(self.positivity * positivity - REACH), 0.0)
 
     def wall_slopes(self, positivity: np.ndarray) -> np.ndarray:
         """Return the derivatives (n,) of ``wall`` by the predictions."""

@@ -68,9 +68,12 @@ def _train(order: dict, channel: BinaryIO) -> None:
 
 
 def _trainer(task: "TrainingTask") -> "BatchTrainer":
-    if task.card.parameters.optimizer.optimizer_name == "LevenbergMarquardt":
+    if task.card.parameters.optimizer.second_order:
+        import tensorflow as tf
+
         from .levenberg_marquardt import LevenbergMarquardt
 
+        tf.config.set_visible_devices([], "GPU")  # one replica at a time keeps none busy
         return LevenbergMarquardt(task)
     from .training import Trainer
 

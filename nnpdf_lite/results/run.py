@@ -92,7 +92,7 @@ def run_fit(
     task = prepare(problem, card, numbers)
     create_folder(output, card)  # only now: all mistakes that a card can have have been looked for
     # Shared among workers as the whole request is, so that a resumed run finds its checkpoints.
-    workers = worker_count(len(numbers), card.maxcores)
+    workers = worker_count(len(numbers), card.maxcores, on_gpus=not card.parameters.optimizer.second_order)
     loaded = time.monotonic() - started
     watcher.note(
         f"{problem.n_data} points, {len(missing)} replicas, {workers} worker{'s' if workers > 1 else ''}; "

@@ -45,7 +45,7 @@ def parameters(block: "Parameters") -> Iterator[Mistake]:
     for position, name in enumerate(block.activation_per_layer[:-1]):
         if name == "square_singlet":
             yield ("activation_per_layer", position), "square_singlet squares flavours: only the last layer can have it"
-    if block.optimizer.optimizer_name == "LevenbergMarquardt":
+    if block.optimizer.second_order:
         if block.dropout > 0:
             yield ("dropout",), "LevenbergMarquardt has no dropout: its steps need a loss that stays the same"
         if "l1" in (block.regularizer or ""):

@@ -34,6 +34,11 @@ class Optimizer(Block):
     _complete = model_validator(mode="before")(complete_optimizer)
     _check = model_validator(mode="after")(checks.raising(checks.optimizer))
 
+    @property
+    def second_order(self) -> bool:
+        """True when an epoch is a step that solves for the minimum of a linearised model."""
+        return self.optimizer_name == "LevenbergMarquardt"
+
     def options(self) -> dict[str, float | bool]:
         """Return the options of this optimiser by Keras' name, without learning rate and clipping."""
         shared = {"optimizer_name", "learning_rate", "clipnorm"}
