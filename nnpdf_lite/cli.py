@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .cli_ensembles import add_verbs
 from .errors import InputError
 from .usage import UsageParser, replica_numbers, seconds
 
@@ -117,9 +118,22 @@ def _parser() -> UsageParser:
     verb("postfit", postfit, "select the good replicas of a fit", "postfit dis_nnlo_quick", [folder, tables])
     added = verb("evolve", evolve, "evolve a fit and write its LHAPDF set", "evolve dis_nnlo_quick", [folder])
     added.add_argument("--output", metavar="DIR", help="folder of the set; by default FIT/postfit/FIT")
+    added = verb(
+        "closure", closure, "closure tests: fits of a known truth, and whether their errors are right",
+        "closure my_closure.yml --fits 25 --replicas 40", [tables],
+    )  # fmt: skip
+    added.add_argument("what", nargs="+", metavar="RUNCARD|FOLDER", help="a runcard, or the folders of finished fits")
+    added.add_argument("--fits", type=int, metavar="N", help="how many fits (default 25)")
+    added.add_argument("--replicas", type=int, metavar="N", help="replicas of each fit (default 40)")
+    added.add_argument("--output", metavar="DIR", help="folder of the test; by default the runcard's name, here")
+    added.add_argument("--resume", action="store_true", help="go on with a test that was interrupted, or add fits")
+    added.add_argument(
+        "--checkpoint", type=seconds, default=60.0, metavar="SECONDS", help="seconds between checkpoints (default 60)"
+    )
     added = verb("merge", merge, "one fit out of several of the same runcard", "merge here there --output all")
     added.add_argument("fits", nargs="+", metavar="FIT", help="fit folders")
     added.add_argument("--output", metavar="DIR", required=True, help="fit folder that receives all replicas")
+    add_verbs(verb, tables)
     verb("schema", schema, "print the JSON schema of runcards", "schema > runcard.schema.json")
     return parser
 
@@ -252,6 +266,52 @@ def evolve(options: argparse.Namespace) -> None:
     done = load_fit(options.fit)
     done.postfit()
     print(done.to_lhapdf(options.output, overwrite=options.output is None))
+
+
+def closure(options: argparse.Namespace) -> None:
+    """Run the fits of a closure test, or take finished ones, and tabulate the estimators."""
+    folders = [Path(what) for what in options.what]
+    if not all(folder.is_dir() for folder in folders):
+        folders = [_run_closure(options)]
+    from .closure.results import evaluate, write_results
+    from .closure.sample import load_sample
+
+    results = evaluate(load_sample(folders))
+    target = folders[0] if len(folders) == 1 else options.output
+    if target:
+        paths = write_results(results, Path(target))
+        print(f"written: {', '.join(map(str, paths))}", file=sys.stderr)
+    if options.json:
+        print(json.dumps(results.summary(), indent=1))
+        return
+    for space in ("data", "pdf"):
+        _show(results.shown(space), options, group="level", dispensable=["xi_2 +-", "xi_2", "n_sigma +-", "n_sigma"])
+        print()
+    print(results.verdict.sentence)
+    if results.verdict.details:
+        print(results.verdict.details)
+
+
+def _run_closure(options: argparse.Namespace) -> Path:
+    from .runcard import load_runcard
+
+    if len(options.what) > 1:
+        wrong = next(what for what in options.what if not Path(what).is_dir())
+        raise InputError(f"closure {wrong}: there is no such folder; expected one runcard, or folders of finished fits")
+    card = load_runcard(options.what[0])
+    from .closure.multifit import run_closure
+    from .closure.progress import ClosureWatcher
+
+    fits, replicas = options.fits or 25, options.replicas or 40
+    return run_closure(
+        card,
+        Path(options.output or Path(options.what[0]).stem),
+        fits,
+        replicas,
+        resume=options.resume,
+        checkpoint_interval=options.checkpoint,
+        watcher=ClosureWatcher(replicas),
+    ).path
 
 
 def merge(options: argparse.Namespace) -> None:

@@ -269,7 +269,7 @@ parameters:
         ({"datacuts": {"w2min": float("inf")}}, "datacuts.w2min = inf"),
         ({"datacuts": {"use_cuts": "fromfit"}}, "expected one of internal, nocuts"),
         ({"hyperscan_config": {"x": 1}}, "not supported yet"),
-        ({"closuretest": {"fakedata": True}}, "not supported yet: closure tests"),
+        ({"kfold": {}}, "not supported yet: scans of hyperparameters"),
         ({"load": "weights.h5"}, "not supported yet"),
         ({"parameters": {"interpolation_points": 40}}, "write parameters.feature_scaling_points instead"),
         ({"fitting": {"mcseed": 1}}, "fitting.mcseed: write mcseed instead"),

@@ -43,12 +43,15 @@ def mask_number(card: Runcard, replica: int) -> int:
     return replica % card.training_masks if card.training_masks else replica
 
 
-def prepare(problem: Problem, card: Runcard, replicas: Sequence[int]) -> TrainingTask:
-    """Whiten everything and lay it out for the chosen replicas."""
+def prepare(
+    problem: Problem, card: Runcard, replicas: Sequence[int], data: np.ndarray | None = None
+) -> TrainingTask:
+    """Whiten everything and lay it out for the chosen replicas, whose pseudo-data may be given as ``data`` (R, N)."""
     operator = build_operator(problem, FIT_BASES[card.fitting.fitbasis].columns, card.operator_tolerance)
     operator = compress(operator, problem, card.operator_tolerance)
     # One by one: the last bit of a solution depends on how many there are.
-    whitened = [solve_triangular(problem.cholesky, one, lower=True) for one in replica_data(problem, card, replicas)]
+    data = replica_data(problem, card, replicas) if data is None else data
+    whitened = [solve_triangular(problem.cholesky, one, lower=True) for one in data]
     return TrainingTask(
         card,
         operator,

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from ..data import cut_indices, load_dataset
+from ..data import cut_indices, left_out_points, load_dataset
 from ..data.covariance import CORRELATED_WITHIN_SET, IGNORED, UNCORRELATED
 from ..errors import at
 from ..fit.operator import build_operator, compress
@@ -47,6 +47,8 @@ def contents_table(card: Runcard) -> pd.DataFrame:
             with at(f"{key}[{i}]"):
                 uncut = load_dataset(entry.dataset, entry.variant, cfac=getattr(entry, "cfac", ()))
                 dataset = uncut.select(cut_indices(uncut, card.datacuts, card.added_filter_rules, theory.parameters))
+                if kind == "data" and card.left_out:
+                    dataset = dataset.select(np.flatnonzero(~left_out_points(dataset, card.left_out)))
                 predicted = load_dataset_theory(dataset, theory)
             sources = dataset.uncertainties.kind
             used = ~np.isin(sources, IGNORED)

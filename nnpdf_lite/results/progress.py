@@ -1,7 +1,7 @@
 """Progress of a fit on standard error: a live bar in a terminal, plain lines elsewhere."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from rich.console import Console, RenderableType
@@ -14,6 +14,22 @@ from .run import Watcher
 
 #: Seconds between plain lines when standard error is not a terminal.
 PLAIN_INTERVAL = 10.0
+
+
+def track(steps: Sequence, what: str, console: Console | None = None) -> Iterator:
+    """Go through ``steps`` and show on standard error how far it is: a bar in a terminal, plain lines elsewhere."""
+    console = console or Console(stderr=True)
+    if console.is_terminal:
+        columns = (TextColumn("{task.description}"), BarColumn(bar_width=16), TextColumn("{task.percentage:.0f}%"))
+        with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as bar:
+            yield from bar.track(steps, description=what)
+        return
+    last = time.monotonic()
+    for done, step in enumerate(steps):
+        if time.monotonic() - last >= PLAIN_INTERVAL:
+            last = time.monotonic()
+            console.print(f"{what}: {done} of {len(steps)}", highlight=False, soft_wrap=True, markup=False)
+        yield step
 
 
 class TerminalWatcher(Watcher):

@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import PydanticCustomError
 
+from ..errors import nearest
 from .choices import FITBASES, OPTIMIZERS, PREPROCESSING
 
 if TYPE_CHECKING:
+    from .closure_schema import ClosureTest, InconsistentData, LeftOut
     from .schema import ConstraintSet, DatasetInput, FilterRule, Fitting, Optimizer, Parameters, Runcard
 
 Mistake = tuple[tuple[str | int, ...], str]
@@ -99,8 +101,53 @@ def measurements(entries: "tuple[DatasetInput, ...]") -> Iterator[Mistake]:
                 yield (position, "dataset"), f"{entry.dataset} belongs in {place}"
 
 
+def closure_test(block: "ClosureTest") -> Iterator[Mistake]:
+    """Keys that need others."""
+    if block.fakedata and block.fakepdf is None:
+        yield ("fakepdf",), "missing; with fakedata: true expected the name or the path of a PDF set, the truth"
+    if not block.fakedata and (block.fakenoise or block.inconsistent_fakedata or block.fakepdf):
+        yield ("fakedata",), "the other keys have no effect with fakedata: false; write true, or leave out the block"
+    if block.inconsistent_fakedata and not block.fakenoise:
+        yield ("inconsistent_fakedata",), "needs fakenoise: true; without noise no data contradict their uncertainties"
+
+
+def inconsistent_data(block: "InconsistentData") -> Iterator[Mistake]:
+    """Settings that select nothing."""
+    for key in ("treatment_names", "names_uncertainties", "inconsistent_datasets"):
+        if not getattr(block, key):
+            yield (key,), "empty: no uncertainty would be rescaled"
+
+
+def left_out(block: "LeftOut") -> Iterator[Mistake]:
+    """Nothing left out."""
+    if not block.datasets and block.published_after is None and block.edge is None:
+        yield (), "leaves nothing out; expected datasets, published_after or edge"
+
+
+def _closure(card: "Runcard") -> Iterator[Mistake]:
+    test, settings = card.closuretest, card.inconsistent_data_settings
+    if test and test.fakedata and card.genrep and not test.fakenoise:
+        levels = "level 0 is fakenoise: false, genrep: false, level 1 true and false, level 2 true and true"
+        yield ("closuretest", "fakenoise"), f"false with genrep: true is no level; {levels}"
+    inconsistent = bool(test and test.inconsistent_fakedata)
+    if inconsistent and settings is None:
+        yield ("inconsistent_data_settings",), "missing; closuretest.inconsistent_fakedata: true says what they are for"
+    if settings is not None and not inconsistent:
+        yield ("inconsistent_data_settings",), "has no effect without closuretest.inconsistent_fakedata: true"
+    named = {
+        ("inconsistent_data_settings", "inconsistent_datasets"): settings.inconsistent_datasets if settings else (),
+        ("left_out", "datasets"): card.left_out.datasets if card.left_out else (),
+    }
+    known = [entry.dataset for entry in card.dataset_inputs]
+    for place, names in named.items():
+        for position, name in enumerate(names):
+            if name not in known:
+                yield (*place, position), f"{name} is not in dataset_inputs.{nearest(name, known)}"
+
+
 def runcard(card: "Runcard") -> Iterator[Mistake]:
     """Mistakes between blocks."""
+    yield from _closure(card)
     if not card.diagonal_basis and all(entry.frac == 1 for entry in card.dataset_inputs):
         yield ("dataset_inputs",), "frac is 1 for every dataset: no point is left for validation"
     yield from _last_layer(card)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from .choices import FITBASES, OPTIMIZERS, PREPROCESSING, UNSUPPORTED
+from .choices import CLOSURE_WITHOUT_EFFECT, FITBASES, OPTIMIZERS, PREPROCESSING, UNSUPPORTED
 
 #: Default `epochs` of Levenberg-Marquardt, whose epochs are second-order steps; with the default patience, 40 of them.
 LEVENBERG_MARQUARDT_STEPS = 400
@@ -25,6 +25,7 @@ def complete(card: Any) -> Any:
     if not isinstance(card, Mapping):
         return card
     card = {key: value for key, value in card.items() if value is not None and not _switched_off(key, value)}
+    card |= _closure_test(card)
     parameters, fitting = card.get("parameters", {}), card.get("fitting", {})
     if not isinstance(parameters, Mapping) or not isinstance(fitting, Mapping):
         return card
@@ -61,4 +62,21 @@ def complete_optimizer(options: Any) -> Any:
 def _switched_off(key: object, value: object) -> bool:
     if not isinstance(key, str) or key not in UNSUPPORTED:
         return False
-    return value is False or (key == "closuretest" and isinstance(value, Mapping) and value.get("fakedata") is False)
+    return value is False
+
+
+def _closure_test(card: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the blocks of a closure test, without keys that ask for nothing, and null where it is switched off.
+
+    n3fit reads the settings of inconsistent data from either place.
+    """
+    block = card.get("closuretest")
+    if not isinstance(block, Mapping):
+        return {}
+    if block.get("fakedata") is False:
+        return {"closuretest": None, "inconsistent_data_settings": None}
+    neutral = CLOSURE_WITHOUT_EFFECT
+    kept = {key: value for key, value in block.items() if key not in neutral or value != neutral[key]}
+    if "inconsistent_data_settings" in card or "inconsistent_data_settings" not in kept:
+        return {"closuretest": kept}
+    return {"inconsistent_data_settings": kept.pop("inconsistent_data_settings"), "closuretest": kept}

@@ -16,6 +16,7 @@ from .choices import (
     INITIALIZERS,
     OPTIMIZERS,
 )
+from .closure_schema import ClosureTest, InconsistentData, LeftOut
 from .defaults import complete, default_basis
 from .kinds import number
 from .optimizer_schema import Optimizer
@@ -241,6 +242,11 @@ class Runcard(Block):
     positivity: Positivity = Field(Positivity(), description="Positivity sets.")
     integrability: Integrability = Field(Integrability(), description="Integrability sets.")
     added_filter_rules: tuple[FilterRule, ...] = Field((), description="Cuts added to the built-in ones.")
+    closuretest: ClosureTest | None = Field(None, description="When given, the fit is a closure test.")
+    inconsistent_data_settings: InconsistentData | None = Field(
+        None, description="What `closuretest.inconsistent_fakedata` changes."
+    )
+    left_out: LeftOut | None = Field(None, description="Data to be predicted instead of fitted; not an n3fit key.")
     maxcores: number(1, 100_000, whole=True, nullable=True) = Field(
         None, description="Most cores to use; null: all of them."
     )

@@ -1,0 +1,85 @@
+"""Results of a closure test: the sample, its estimators and the verdict, and the files they are written to."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from ..errors import InputError
+from ..results.fit_folder import write_text
+from .resampling import Resampling
+from .sample import ClosureSample
+from .tables import estimator_table, wide
+from .verdict import Verdict, judge
+
+#: Tables that are shown, by name: the space, the estimators in its columns and the levels in its rows.
+SHOWN = {
+    "data": ("data", ("R_bv", "xi_1", "xi_2", "pull_width", "R_b", "n_sigma"), ("dataset", "experiment", "total")),
+    "chi2": ("data", ("chi2", "bias", "variance", "noise", "cross", "delta_chi2"), ("dataset", "experiment", "total")),
+    "pdf": ("pdf", ("R_bv", "xi_1", "xi_2", "pull_width", "pull_mean"), ("flavour", "total")),
+    "pdf_points": ("pdf", ("pull_mean", "pull_width", "xi_1"), ("point",)),
+}
+
+
+@dataclass(frozen=True)
+class ClosureResults:
+    """A closure test with its estimators.
+
+    Attributes
+    ----------
+    sample : ClosureSample
+    table : pandas.DataFrame
+        Every estimator (`tables.estimator_table`).
+    verdict : Verdict
+    """
+
+    sample: ClosureSample
+    table: pd.DataFrame
+    verdict: Verdict
+
+    def shown(self, name: str) -> pd.DataFrame:
+        """Return one of the tables of `SHOWN`, a row per group of points."""
+        return wide(self.table, *SHOWN[name])
+
+    def summary(self) -> dict:
+        """Return everything but arrays, as plain values."""
+        rows = self.table.astype(object).where(self.table.notna(), None).to_dict("records")
+        verdict = {
+            "passed": self.verdict.passed,
+            "sentence": self.verdict.sentence,
+            "details": self.verdict.details,
+            "looks": self.verdict.looks,
+            "threshold": None if self.verdict.passed is None else self.verdict.threshold,
+        }
+        sample = self.sample
+        return {
+            "verdict": verdict,
+            "level": sample.level,
+            "truth": sample.card.closuretest.fakepdf,
+            "points": len(sample.truth),
+            "fits": dict(zip(sample.names, sample.sizes)),
+            "estimators": rows,
+        }
+
+
+def evaluate(sample: ClosureSample, samples: int = 200) -> ClosureResults:
+    """Compute every estimator of a sample, with errors from so many bootstrap samples, and judge them."""
+    table = estimator_table(sample, Resampling.draw(sample.sizes, samples))
+    return ClosureResults(sample, table, judge(table, len(sample.names)))
+
+
+def write_results(results: ClosureResults, folder: Path) -> list[Path]:
+    """Write ``estimators.json``, ``estimators.csv`` and the tables of `SHOWN`; returns the paths."""
+    files = {
+        "estimators.json": json.dumps(results.summary(), indent=1),
+        "estimators.csv": results.table.to_csv(index=False),
+        **{f"{name}.csv": results.shown(name).to_csv(index=False) for name in SHOWN},
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            write_text(folder / name, text)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written ({error.strerror or error})") from None
+    return [folder / name for name in files]
