@@ -294,7 +294,9 @@ def test_l2_keeps_weights_small(small_card, small_problem, undisturbed):
     held = make_trainer(small_card, small_problem)
     kernels = held.decay > 0
     for replica in trained(held).values():
-        assert np.linalg.norm(replica.parameters[kernels]) < 0.8 * np.linalg.norm(free[replica.replica].parameters[kernels])
+        assert np.linalg.norm(replica.parameters[kernels]) < 0.8 * np.linalg.norm(
+            free[replica.replica].parameters[kernels]
+        )
 
 
 def test_replicas_that_stall_or_diverge_start_again_and_say_which(small_card, small_problem):

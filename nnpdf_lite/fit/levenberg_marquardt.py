@@ -191,7 +191,9 @@ class LevenbergMarquardt(BatchTrainer):
         self, replica: Replica, parameters: np.ndarray, here: Evaluation, multipliers: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, ConstraintWeights]:
         """Return Jacobian (M, P) and residuals (M,), of positivity only what is felt, and the weights of the constraints."""
-        of_nonlinear, of_positivity, of_integrability = (values.numpy() for values in self._slopes(tf.constant(here.xf)))
+        of_nonlinear, of_positivity, of_integrability = (
+            values.numpy() for values in self._slopes(tf.constant(here.xf))
+        )
         weights = ConstraintWeights.at(self.task.operator, multipliers, here.xf, of_positivity)
         data, wall, integrability, decay = self._residuals(replica, here, parameters, weights)
         felt = wall > NEGLIGIBLE

@@ -57,7 +57,7 @@ class Theory(Block):
 
 
 class Multipliers(Block):
-    """Lagrange multiplier of a constraint, raised every 100 epochs."""
+    """Lagrange multiplier of a constraint, raised every 100 epochs, or at the first `constraint_steps` of LevenbergMarquardt."""
 
     initial: kinds.MaybePositive = Field(
         None, description="First value; null: 1, or what reaches `maxlambda` at the last epoch with `multiplier`."
@@ -68,13 +68,13 @@ class Multipliers(Block):
 
 
 class PositivityMultipliers(Multipliers):
-    """Lagrange multiplier of positivity, raised every 100 epochs."""
+    """Lagrange multiplier of positivity, raised every 100 epochs, or at the first `constraint_steps` of LevenbergMarquardt."""
 
     threshold: kinds.Positive = Field(1e-6, description="A replica passes when no set's violation exceeds this.")
 
 
 class IntegrabilityMultipliers(Multipliers):
-    """Lagrange multiplier of integrability, raised every 100 epochs."""
+    """Lagrange multiplier of integrability, raised every 100 epochs, or at the first `constraint_steps` of LevenbergMarquardt."""
 
     threshold: kinds.Positive = Field(1e-2, description="Accepted, without effect: postfit judges integrability.")
 
