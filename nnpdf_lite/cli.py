@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from .cli_ensembles import add_verbs
 from .errors import InputError
+from .report.registry import FIGURES, OPTIONS
 from .usage import UsageParser, replica_numbers, seconds
 
 if TYPE_CHECKING:
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
     from .results.fit import Fit
 
 EXAMPLES = """examples:
-  nnpdf-lite run dis_nnlo_quick             fit, postfit, evolve, summary: everything
+  nnpdf-lite run dis_nnlo_quick             fit, postfit, evolve, report: everything
   nnpdf-lite fit my.yml --replicas 1-50     some replicas only
   nnpdf-lite chi2 dis_nnlo --pdf SET        how well a PDF set describes the data of a runcard
+  nnpdf-lite report FIT --against OTHER     a page of figures and tables
 """
 
 
@@ -108,7 +110,7 @@ def _parser() -> UsageParser:
         parser.verbs[name] = added
         return added
 
-    verb("run", run, "fit, postfit, evolve and summarise", "run dis_nnlo_quick", [card, fitting, tables])
+    verb("run", run, "fit, postfit, evolve and report", "run dis_nnlo_quick", [card, fitting, tables])
     verb("fit", fit, "fit replicas", "fit dis_nnlo --replicas 1-50 --output mine", [card, fitting, tables])
     verb("validate", validate, "check a runcard, its data and its theory", "validate my.yml", [card, tables])
     verb("data", data, "what is in the fit: sets, points, uncertainties, FK tables", "data dis_nnlo", [card, tables])
@@ -123,37 +125,63 @@ def _parser() -> UsageParser:
         "closure my_closure.yml --fits 25 --replicas 40", [tables],
     )  # fmt: skip
     added.add_argument("what", nargs="+", metavar="RUNCARD|FOLDER", help="a runcard, or the folders of finished fits")
-    added.add_argument("--fits", type=int, metavar="N", help="how many fits (default 25)")
-    added.add_argument("--replicas", type=int, metavar="N", help="replicas of each fit (default 40)")
+    added.add_argument("--fits", type=int, default=25, metavar="N", help="how many fits (default 25)")
+    added.add_argument("--replicas", type=int, default=40, metavar="N", help="replicas of each fit (default 40)")
     added.add_argument("--output", metavar="DIR", help="folder of the test; by default the runcard's name, here")
     added.add_argument("--resume", action="store_true", help="go on with a test that was interrupted, or add fits")
     added.add_argument(
         "--checkpoint", type=seconds, default=60.0, metavar="SECONDS", help="seconds between checkpoints (default 60)"
     )
+    added.add_argument("--leave-out", metavar="SET,SET", help="sets that are predicted, not fitted")
+    added.add_argument("--until", type=int, metavar="YEAR", help="fit only what was published until then")
+    added.add_argument("--edge", metavar="CONDITION", help="fit only points that fulfil it, such as 'x > 0.01'")
+    added.add_argument(
+        "--weight", metavar="SET", help="fit with the weight N/N_set that tests whether a set is consistent"
+    )
+    added.add_argument("--weighted", metavar="DIR", help="compare finished fits with those of --weight")
+    added.add_argument("--compare", action="store_true", help="a line for each of several finished tests")
     added = verb("merge", merge, "one fit out of several of the same runcard", "merge here there --output all")
     added.add_argument("fits", nargs="+", metavar="FIT", help="fit folders")
     added.add_argument("--output", metavar="DIR", required=True, help="fit folder that receives all replicas")
+    against = UsageParser(add_help=False)
+    against.add_argument(
+        "--against",
+        nargs="+",
+        default=[],
+        metavar="FIT|SET",
+        help="fits, or LHAPDF sets by name or folder, to compare with",
+    )
+    added = verb(
+        "report",
+        report,
+        "report of a fit: one page that opens from disk",
+        "report mine --against dis_nnlo",
+        [folder, against],
+    )
+    added.add_argument("-o", "--output", metavar="DIR", help="folder of the report; by default FIT/report")
+    added = verb("plot", plot, "one figure, by its name", "plot pdf mine --flavour u --q 100 -o u.svg", [against])
+    added.formatter_class = argparse.RawDescriptionHelpFormatter
+    added.epilog += "\n\nfigures:\n" + "\n".join(f"  {name:18} {recipe.summary}" for name, recipe in FIGURES.items())
+    added.add_argument("name", metavar="NAME", help="name of the figure")
+    added.add_argument("fit", metavar="FIT", help="fit folder, or LHAPDF set by name or folder")
+    for option, (kind, meaning) in OPTIONS.items():
+        added.add_argument(f"--{option}", type=kind, help=meaning, metavar=option.upper())
+    added.add_argument("-o", "--output", metavar="FILE", required=True, help="FILE.svg, FILE.png or FILE.pdf")
     add_verbs(verb, tables)
     verb("schema", schema, "print the JSON schema of runcards", "schema > runcard.schema.json")
     return parser
 
 
 def run(options: argparse.Namespace) -> None:
-    """Everything: fit, postfit, LHAPDF set, chi2 and picture."""
-    from .results.summary import write_summary
-
+    """Everything: fit, postfit, LHAPDF set, chi2 and report."""
     done = _fit(options)
     done.postfit()
     print(f"postfit: {_kept(done)}; evolving", file=sys.stderr)
     path = done.to_lhapdf(overwrite=True)
-    table, picture, page = write_summary(done)
+    page = _report(done)
     _show(done.chi2(), options, group="level")
     # The table is the result that programs read; where the files are then goes with the messages.
-    print(
-        f"\n{_kept(done)}\n"
-        f"LHAPDF set   {path}\nchi2         {table}\npicture      {picture}\nsummary      {page}",
-        file=sys.stderr if options.json else sys.stdout,
-    )
+    print(f"\n{_kept(done)}\nLHAPDF set   {path}\nreport       {page}", file=sys.stderr if options.json else sys.stdout)
 
 
 def fit(options: argparse.Namespace) -> None:
@@ -270,26 +298,42 @@ def evolve(options: argparse.Namespace) -> None:
 
 def closure(options: argparse.Namespace) -> None:
     """Run the fits of a closure test, or take finished ones, and tabulate the estimators."""
-    folders = [Path(what) for what in options.what]
-    if not all(folder.is_dir() for folder in folders):
-        folders = [_run_closure(options)]
-    from .closure.results import evaluate, write_results
-    from .closure.sample import load_sample
+    if not all(Path(what).is_dir() for what in options.what):
+        options.what = [_run_closure(options)]
+    if options.compare:
+        from .closure.compare import comparison
 
-    results = evaluate(load_sample(folders))
-    target = folders[0] if len(folders) == 1 else options.output
+        _show(comparison(options.what), options)
+    elif options.weighted:
+        from .closure.inconsistency import weighted_fit_table
+        from .closure.sample import load_sample
+
+        _show(weighted_fit_table(load_sample(options.what), load_sample([options.weighted])), options)
+    else:
+        _estimators(options)
+
+
+def _estimators(options: argparse.Namespace) -> None:
+    from .closure.future import future_table
+    from .closure.results import evaluate, write_results
+    from .closure.sample import find_fits, load_sample
+
+    fits = find_fits(options.what)
+    if len(fits) == 1 and fits[0].runcard.closuretest is None:
+        _show(future_table(fits[0]), options, group="part")
+        return
+    results = evaluate(load_sample(options.what))
+    target = options.what[0] if len(options.what) == 1 else options.output
     if target:
         paths = write_results(results, Path(target))
         print(f"written: {', '.join(map(str, paths))}", file=sys.stderr)
     if options.json:
         print(json.dumps(results.summary(), indent=1))
         return
-    for space in ("data", "pdf"):
-        _show(results.shown(space), options, group="level", dispensable=["xi_2 +-", "xi_2", "n_sigma +-", "n_sigma"])
+    for name in ("data", "pdf"):
+        _show(results.shown(name), options, group="level", dispensable=["xi_2 +-", "xi_2", "n_sigma +-", "n_sigma"])
         print()
-    print(results.verdict.sentence)
-    if results.verdict.details:
-        print(results.verdict.details)
+    print("\n".join(filter(None, (results.verdict.sentence, results.verdict.details))))
 
 
 def _run_closure(options: argparse.Namespace) -> Path:
@@ -299,18 +343,22 @@ def _run_closure(options: argparse.Namespace) -> Path:
         wrong = next(what for what in options.what if not Path(what).is_dir())
         raise InputError(f"closure {wrong}: there is no such folder; expected one runcard, or folders of finished fits")
     card = load_runcard(options.what[0])
-    from .closure.multifit import run_closure
+    from .closure.multifit import leave_out, run_closure
     from .closure.progress import ClosureWatcher
 
-    fits, replicas = options.fits or 25, options.replicas or 40
+    card = leave_out(card, options.leave_out, options.until, options.edge)
+    if options.weight:
+        from .closure.inconsistency import weighted_card
+
+        card = weighted_card(card, options.weight)
     return run_closure(
         card,
         Path(options.output or Path(options.what[0]).stem),
-        fits,
-        replicas,
+        options.fits,
+        options.replicas,
         resume=options.resume,
         checkpoint_interval=options.checkpoint,
-        watcher=ClosureWatcher(replicas),
+        watcher=ClosureWatcher(options.replicas),
     ).path
 
 
@@ -321,6 +369,28 @@ def merge(options: argparse.Namespace) -> None:
     merged = merge_folders(options.fits, Path(options.output))
     print(f"{len(merged.finished())} replicas", file=sys.stderr)
     print(merged.path)
+
+
+def report(options: argparse.Namespace) -> None:
+    """Write the report and print where it is."""
+    print(_report(options.fit, options.against, options.output))
+
+
+def _report(fit: "str | Fit", against: Sequence[str] = (), output: str | None = None) -> Path:
+    from .report.build import write_report
+    from .results.progress import track
+
+    return write_report(fit, against, output, track=track)
+
+
+def plot(options: argparse.Namespace) -> None:
+    """Draw one figure and print where it is."""
+    from .report.registry import draw, recipe_of
+    from .report.study import Study
+
+    recipe_of(options.name)
+    chosen = {option: getattr(options, option) for option in OPTIONS}
+    print(draw(options.name, Study(options.fit, options.against), Path(options.output), **chosen))
 
 
 def schema(options: argparse.Namespace) -> None:

@@ -70,3 +70,37 @@ def tiny_fit(tmp_path_factory):
     folder = tmp_path_factory.mktemp("fits") / "tiny"
     nnpdf_lite.fit(copy.deepcopy(SMALL_CARD), output=folder, progress=False)
     return folder
+
+
+@pytest.fixture(scope="session")
+def written_tiny_fit(tiny_fit, tmp_path_factory):
+    """Folder of the same fit with its LHAPDF set; not to be changed."""
+    import shutil
+
+    import nnpdf_lite
+
+    folder = shutil.copytree(tiny_fit, tmp_path_factory.mktemp("written") / "tiny", symlinks=True)
+    done = nnpdf_lite.load_fit(folder)
+    done.postfit()
+    done.to_lhapdf()
+    return folder
+
+
+#: What makes a closure test of ``SMALL_CARD``; the truth is also what t0 comes from.
+CLOSURE = {"fakedata": True, "fakepdf": "NNPDFLITE_dis_nnlo", "fakenoise": True, "filterseed": 10}
+
+
+@pytest.fixture
+def closure_card(small_card):
+    """A runcard (mapping, the caller's to change) of a closure test that takes seconds."""
+    return small_card | {"closuretest": dict(CLOSURE)}
+
+
+@pytest.fixture(scope="session")
+def tiny_closure(tmp_path_factory):
+    """Folder of a finished multi-fit test of ``closure_card``, 5 fits of 6 replicas; not to be changed."""
+    from nnpdf_lite.closure.multifit import run_closure
+    from nnpdf_lite.runcard import parse_runcard
+
+    card = copy.deepcopy(SMALL_CARD) | {"closuretest": dict(CLOSURE)}
+    return run_closure(parse_runcard(card), tmp_path_factory.mktemp("closure") / "tiny", 5, 6).path

@@ -111,7 +111,7 @@ def test_without_a_command_the_help_comes_on_standard_error(call):
     ("arguments", "words"),
     [
         (["fitt", "card.yml"], "there is no command 'fitt'. Did you mean 'fit'?"),
-        (["nonsense"], "Commands: run, fit, validate, data, chi2, postfit, evolve, "),
+        (["nonsense"], "Commands: run, fit, validate, data, chi2, postfit"),
         (["fit"], "required: RUNCARD (see 'nnpdf-lite fit --help')"),
         (["fit", "a.yml", "b.yml"], "one argument too many: 'b.yml'"),
         (["run", "a.yml", "--replicsa", "1-3"], "no option '--replicsa'. Did you mean '--replicas'?"),

@@ -100,38 +100,32 @@ def pulls(deviations: Deviations) -> np.ndarray:
     return np.array(result)
 
 
-def coverage(deviations: Deviations, resampling: Resampling, n_sigma: float) -> np.ndarray:
-    """Return xi_n of each fit, (B + 1, F): the fraction of points with a pull smaller than ``n_sigma``.
+def pull_statistics(
+    deviations: Deviations, resampling: Resampling, n_sigmas: Sequence[float] = ()
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return coverage, mean and mean square of the pulls of each fit, averaged over its points.
 
-    arXiv:2111.05787, eq. 3.15. Expected: erf(n_sigma / sqrt 2), 0.683 and 0.954 for 1 and 2.
+    Coverage, xi_n, is the fraction of points whose pull is smaller than n sigma (arXiv:2111.05787, eq. 3.15). Expected:
+    erf(n / sqrt 2), which is 0.683 and 0.954 for 1 and 2; a mean of 0 and a mean square of 1. Limits and squares are
+    those of Student's distribution, so that this holds for any R (see `pulls`).
+
+    Returns
+    -------
+    coverage : (len(n_sigmas), B + 1, F) array
+    mean, mean_square : (B + 1, F) arrays
     """
-    fractions = []
-    for mean, sigma, r in _moments(deviations, resampling):
-        widest = stats.t.ppf(stats.norm.cdf(n_sigma), r - 1) * np.sqrt(1 + 1 / r)
-        fractions.append((np.abs(mean) < widest * sigma).mean(axis=1))
-    return np.array(fractions).T
-
-
-def pull_moments(deviations: Deviations, resampling: Resampling) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and mean square over the points of each fit's pulls, both (B + 1, F). Expected: 0 and 1.
-
-    The variance of Student's distribution is divided out, so that the mean square is 1 on average for any R.
-    """
-    first, second = [], []
-    for mean, sigma, r in _moments(deviations, resampling):
-        pull = mean / sigma / np.sqrt((1 + 1 / r) * (r - 1) / (r - 3))
-        first.append(pull.mean(axis=1))
-        second.append((pull**2).mean(axis=1))
-    return np.array(first).T, np.array(second).T
-
-
-def _moments(deviations: Deviations, resampling: Resampling):
-    """Yield mean and standard deviation (B + 1, n) and the number of replicas of each fit."""
+    coverages, first, second = [], [], []
     for rows, weights in zip(deviations, resampling.replicas):
         r = len(rows)
         mean = weights @ rows
-        variance = np.maximum(weights @ rows**2 - mean**2, 0.0) * r / (r - 1)
-        yield mean, np.sqrt(np.maximum(variance, np.finfo(float).tiny)), r
+        variance = np.maximum(weights @ rows**2 - mean**2, np.finfo(float).tiny) * r / (r - 1)
+        t2 = mean**2 / variance / (1 + 1 / r)
+        limits = stats.t.ppf(stats.norm.cdf(n_sigmas), r - 1) ** 2
+        coverages.append([(t2 < limit).mean(axis=1) for limit in limits])
+        scale = (r - 3) / (r - 1)  # the variance of Student's distribution is its inverse
+        first.append((np.sign(mean) * np.sqrt(t2 * scale)).mean(axis=1))
+        second.append(t2.mean(axis=1) * scale)
+    return np.moveaxis(np.array(coverages), 0, -1), np.array(first).T, np.array(second).T
 
 
 def expected_coverage(n_sigma: float) -> float:
@@ -187,10 +181,15 @@ def principal_components(deviations: Deviations, explained: float, correlation: 
         [(d - d.mean(axis=0)) / np.sqrt(len(deviations) * (len(d) - 1)) for d in deviations]
     )
     scale = np.sqrt((rows**2).sum(axis=0)) if correlation else np.ones(rows.shape[1])
-    _, singular, vectors = np.linalg.svd(rows / scale, full_matrices=False)
-    variances = singular**2
+    rows = rows / scale
+    tall = rows.shape[0] > rows.shape[1]
+    variances, vectors = np.linalg.eigh(rows.T @ rows if tall else rows @ rows.T)  # of the smaller of the two
+    variances, vectors = variances[::-1], vectors[:, ::-1]
     kept = int(np.searchsorted(np.cumsum(variances) / variances.sum(), explained * (1 - 1e-12))) + 1
-    return vectors[:kept].T / scale[:, None] / singular[:kept], variances[:kept]
+    kept = min(kept, int((variances > 1e-12 * variances[0]).sum()))
+    variances = variances[:kept]
+    components = vectors[:, :kept] / np.sqrt(variances) if tall else rows.T @ vectors[:, :kept] / variances
+    return components / scale[:, None], variances
 
 
 def normalised_bias(deviations: Deviations, components: np.ndarray, resampling: Resampling) -> np.ndarray:

@@ -17,7 +17,7 @@ from ..results.ensemble import export_xgrid
 from ..results.fit import load_fit
 from ..results.fit_folder import FitFolder, check_folder, create_folder, first_difference, write_text
 from ..results.run import Watcher, train_and_write
-from ..runcard import Runcard, load_runcard
+from ..runcard import Runcard, load_runcard, parse_runcard
 from ..runcard.kinds import LARGEST_SEED
 
 #: Replica numbers have four digits.
@@ -47,6 +47,23 @@ class ClosureFolder:
         """Return the fit folders, in the order of their numbers."""
         found = [p.parent for p in self.path.glob("fit_*/filter.yml") if p.parent.name[4:].isdigit()]
         return [FitFolder(path) for path in sorted(found, key=lambda path: int(path.name[4:]))]
+
+
+def leave_out(card: Runcard, datasets: str | None, until: int | None, edge: str | None) -> Runcard:
+    """Return the card with a ``left_out`` block: names separated by commas, last year, condition; unchanged if all None.
+
+    Raises
+    ------
+    InputError
+        If the block makes no sense, or the card has one.
+    """
+    given = {"datasets": datasets and datasets.split(","), "published_after": until, "edge": edge}
+    given = {key: value for key, value in given.items() if value is not None}
+    if not given:
+        return card
+    if card.left_out is not None:
+        raise InputError("left_out: stands in the runcard; remove it, or the options that say the same")
+    return parse_runcard({**card.model_dump(exclude_none=True), "left_out": given}, "--leave-out, --until, --edge")
 
 
 def fit_card(card: Runcard, fit: int) -> Runcard:

@@ -13,10 +13,12 @@ from .sample import ClosureSample
 from .tables import estimator_table, wide
 from .verdict import Verdict, judge
 
+GROUPS = ("dataset", "experiment", "total")
+
 #: Tables that are shown, by name: the space, the estimators in its columns and the levels in its rows.
 SHOWN = {
-    "data": ("data", ("R_bv", "xi_1", "xi_2", "pull_width", "R_b", "n_sigma"), ("dataset", "experiment", "total")),
-    "chi2": ("data", ("chi2", "bias", "variance", "noise", "cross", "delta_chi2"), ("dataset", "experiment", "total")),
+    "data": ("data", ("R_bv", "xi_1", "xi_2", "pull_width", "R_b", "n_sigma", "chi2_exp_pdf"), GROUPS),
+    "chi2": ("data", ("chi2", "bias", "variance", "noise", "cross", "delta_chi2"), GROUPS),
     "pdf": ("pdf", ("R_bv", "xi_1", "xi_2", "pull_width", "pull_mean"), ("flavour", "total")),
     "pdf_points": ("pdf", ("pull_mean", "pull_width", "xi_1"), ("point",)),
 }
@@ -52,10 +54,12 @@ class ClosureResults:
             "looks": self.verdict.looks,
             "threshold": None if self.verdict.passed is None else self.verdict.threshold,
         }
-        sample = self.sample
+        sample, settings = self.sample, self.sample.card.inconsistent_data_settings
         return {
             "verdict": verdict,
             "level": sample.level,
+            "inconsistent": settings
+            and {"datasets": settings.inconsistent_datasets, "factor": settings.sys_rescaling_factor},
             "truth": sample.card.closuretest.fakepdf,
             "points": len(sample.truth),
             "fits": dict(zip(sample.names, sample.sizes)),

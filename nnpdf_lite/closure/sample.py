@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data import covariance, left_out_points
+from ..data import Dataset, covariance, left_out_points
 from ..errors import InputError
 from ..fit.problem import Problem, closure_problem, measured_problem, truth_predictions
 from ..results.chi2 import experiment_of
@@ -78,14 +78,11 @@ class ClosureSample:
     @cached_property
     def datasets(self) -> np.ndarray:
         """(N,) name of the set of each point."""
-        return np.repeat([d.name for d in self.problem.datasets], [len(d) for d in self.problem.datasets])
+        return _names(self.problem.datasets)
 
     def groups(self) -> list[tuple[str, str, np.ndarray]]:
         """Return (level, name, which of the N points) of every dataset, every experiment and the total."""
-        experiments = np.array([experiment_of(name) for name in self.datasets])
-        found = [("dataset", name, self.datasets == name) for name in dict.fromkeys(self.datasets)]
-        found += [("experiment", name, experiments == name) for name in dict.fromkeys(experiments)]
-        return [*found, ("total", "total", np.ones(len(self.datasets), bool))]
+        return groups_of(self.problem.datasets)
 
     def pdf_deviations(self, grid: Sequence[tuple[int, np.ndarray]]) -> list[np.ndarray]:
         """Return ``x f`` minus truth at Q0, F arrays (R_f, n), for a list of (evolution flavour, x (X,))."""
@@ -94,6 +91,19 @@ class ClosureSample:
         rows = np.concatenate([np.searchsorted(x, points) for _, points in grid])
         columns = np.concatenate([np.full(len(points), flavour) for flavour, points in grid])
         return [((e.at(x) - truth) * x[:, None])[:, rows, columns] for e in self.ensembles]
+
+
+def groups_of(datasets: Sequence[Dataset]) -> list[tuple[str, str, np.ndarray]]:
+    """Return (level, name, which of all points) of every dataset, every experiment and the total."""
+    names = _names(datasets)
+    experiments = np.array([experiment_of(name) for name in names])
+    found = [("dataset", name, names == name) for name in dict.fromkeys(names.tolist())]
+    found += [("experiment", name, experiments == name) for name in dict.fromkeys(experiments.tolist())]
+    return [*found, ("total", "total", np.ones(len(names), bool))]
+
+
+def _names(datasets: Sequence[Dataset]) -> np.ndarray:
+    return np.repeat([dataset.name for dataset in datasets], [len(dataset) for dataset in datasets])
 
 
 def find_fits(paths: Sequence[str | Path]) -> list[Fit]:

@@ -5,7 +5,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
+from ..results.chi2 import experiment_of
 from . import estimators as e
+from .future import predicted_chi2
 from .grids import column, flavour_grid
 from .resampling import Estimate, Resampling, estimate
 from .sample import ClosureSample
@@ -20,7 +22,7 @@ COVERAGES = {"xi_1": 1.0, "xi_2": 2.0}
 
 #: Expected values at level 2; the others are there to be looked at.
 EXPECTED = {
-    "R_bv": 1.0, "R_b": 1.0, "noise": 1.0, "pull_mean": 0.0, "pull_width": 1.0,
+    "chi2_exp_pdf": 1.0, "R_bv": 1.0, "R_b": 1.0, "noise": 1.0, "pull_mean": 0.0, "pull_width": 1.0,
     **{f"{name}{basis}": e.expected_coverage(n) for name, n in COVERAGES.items() for basis in ("", "_eigen")},
 }  # fmt: skip
 
@@ -61,9 +63,10 @@ def _data_rows(sample: ClosureSample, resampling: Resampling) -> list[tuple]:
                 continue
             here = [d[:, chosen] for d in deviations]
             covmat = sample.covmat[np.ix_(chosen, chosen)]
-            several = len(np.unique(sample.datasets[chosen])) > 1
             noise = (sample.central - sample.truth)[:, chosen]
-            values = data_estimators(here, noise, covmat, resampling, correlation=several)
+            values = data_estimators(here, noise, covmat, resampling, sample.datasets[chosen])
+            if part == "left out":
+                values["chi2_exp_pdf"] = _future(sample, chosen, covmat, resampling)
             values["KS"] = Estimate(e.ks_distance(found_pulls[:, chosen]), np.nan)
             null = np.array([e.ks_distance(pulls[:, chosen]) for pulls in expected_pulls])
             head = ("data", part, level, name, int(chosen.sum()))
@@ -80,8 +83,8 @@ def data_estimators(
     noise: np.ndarray,
     covmat: np.ndarray,
     resampling: Resampling,
+    datasets: np.ndarray | None = None,
     *,
-    correlation: bool = False,
     explained: float = EXPLAINED,
 ) -> dict[str, Estimate]:
     """Return the estimators of one group of n points by name.
@@ -92,16 +95,18 @@ def data_estimators(
     noise : (F, n), central values minus truth
     covmat : (n, n)
     resampling : Resampling
-    correlation : bool
-        Whether the points have different units, so that principal components are those of the correlation matrix.
+    datasets : (n,) array, optional
+        Name of the set of each point. Points of several sets have different units: principal components are those of the
+        correlation matrix, and eigenvectors of the covariance are those of each experiment by itself.
     explained : float
         Fraction of the variance that the principal components explain.
     """
+    datasets = np.full(len(covmat), "") if datasets is None else datasets
     cholesky = np.linalg.cholesky(covmat)
     whitened = e.whiten(deviations, cholesky)
     mean = _averager(resampling)
     bias, variance = e.bias_and_variance(whitened, resampling)
-    components, variances = e.principal_components(deviations, explained, correlation)
+    components, variances = e.principal_components(deviations, explained, len(set(datasets.tolist())) > 1)
     values = {
         "R_bv": estimate(e.ratio_bias_variance(bias, variance, resampling), resampling.n_fits),
         "bias": mean(bias),
@@ -111,7 +116,8 @@ def data_estimators(
     for name in ("noise", "cross", "chi2", "delta_chi2"):
         values[name] = mean(decomposition[name])
     values["n_sigma"] = mean(_n_sigma(decomposition, len(covmat)))
-    values |= _coverage_and_pulls(deviations, covmat, resampling)
+    blocks = np.array([experiment_of(name) for name in datasets])
+    values |= _coverage_and_pulls(deviations, covmat, resampling, blocks)
     values["R_b"] = mean(e.normalised_bias(deviations, components, resampling), np.sqrt)
     values["components"] = Estimate(float(len(variances)), np.nan)
     return values
@@ -122,20 +128,35 @@ def _n_sigma(decomposition: dict[str, np.ndarray], n: int) -> np.ndarray:
     return e.n_sigma(n * (decomposition["noise"] + decomposition["delta_chi2"]), n)
 
 
-def _coverage_and_pulls(deviations: e.Deviations, covmat: np.ndarray, resampling: Resampling) -> dict[str, Estimate]:
-    """Return coverage point by point and in the eigenvectors of a covariance (n, n), and the moments of the pulls."""
+def _future(sample: ClosureSample, chosen: np.ndarray, covmat: np.ndarray, resampling: Resampling) -> Estimate:
+    """Return the chi2 of the fits' predictions with their uncertainties, on points they have not seen."""
+    pairs = zip(sample.predictions, sample.central)
+    return _averager(resampling)(np.array([predicted_chi2(g[:, chosen], y[chosen], covmat)[1] for g, y in pairs]))
+
+
+def _coverage_and_pulls(
+    deviations: e.Deviations, covmat: np.ndarray, resampling: Resampling, blocks: np.ndarray | None = None
+) -> dict[str, Estimate]:
+    """Return coverage point by point and in the eigenvectors of a covariance (n, n), and the moments of the pulls.
+
+    Eigenvectors are those of each block of points by itself, if points are labelled (n,).
+    """
     mean = _averager(resampling)
-    _, vectors = np.linalg.eigh(covmat)
-    rotated = [rows @ vectors for rows in deviations]
+    blocks = np.zeros(len(covmat)) if blocks is None else blocks
+    members = [np.flatnonzero(blocks == block) for block in np.unique(blocks)]
+    vectors = [np.linalg.eigh(covmat[np.ix_(block, block)])[1] for block in members]
+    rotated = [np.hstack([rows[:, block] @ v for block, v in zip(members, vectors)]) for rows in deviations]
+    bases = {"": deviations, "_eigen": rotated}
     values = {}
-    for name, n in COVERAGES.items():
-        for basis, rows in (("", deviations), ("_eigen", rotated)):
+    for basis, rows in bases.items():
+        coverages, first, second = e.pull_statistics(rows, resampling, list(COVERAGES.values()))
+        for (name, n), per_fit in zip(COVERAGES.items(), coverages):
             p = e.expected_coverage(n)
             smallest = np.sqrt(p * (1 - p) / (len(covmat) * resampling.n_fits))  # were all points independent
-            found = mean(e.coverage(rows, resampling, n))
+            found = mean(per_fit)
             values[name + basis] = Estimate(found.value, np.maximum(found.error, smallest))
-    first, second = e.pull_moments(deviations, resampling)
-    values["pull_mean"], values["pull_width"] = mean(first), mean(second, np.sqrt)
+        if not basis:
+            values["pull_mean"], values["pull_width"] = mean(first), mean(second, np.sqrt)
     return values
 
 

@@ -14,7 +14,7 @@ FEWEST_FITS = 5
 
 #: What is judged: space, level and estimators. What is finer (per set, per x) is tabulated, and judged as details.
 JUDGED = (
-    ("data", "total", ("R_bv", "R_b", "xi_1", "xi_1_eigen", "pull_width", "KS")),
+    ("data", "total", ("R_bv", "R_b", "xi_1", "xi_1_eigen", "pull_width", "KS", "chi2_exp_pdf")),
     ("pdf", "total", ("R_bv", "xi_1", "xi_1_eigen")),
     ("pdf", "flavour", ("R_bv", "xi_1")),
 )

@@ -1,15 +1,16 @@
 """Data of a closure test: noise around a known truth, and uncertainties that the fit gets wrong."""
 
 import dataclasses
+import hashlib
 from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
+from scipy.special import ndtri
 
 from .catalogue import is_named
 from .covariance import CORRELATED_WITHIN_SET, IGNORED, UNCORRELATED, absolute_errors, numbered
 from .dataset import Dataset
-from .pseudodata import STREAMS
 
 
 class InconsistentData(Protocol):
@@ -43,20 +44,20 @@ def level1_noise(datasets: Sequence[Dataset], truth: np.ndarray, filterseed: int
         kind = dataset.uncertainties.kind
         uncorrelated, within = np.isin(kind, UNCORRELATED), np.isin(kind, CORRELATED_WITHIN_SET)
         across = ~(uncorrelated | within | np.isin(kind, IGNORED))
-        own = _generator(filterseed, dataset.name)
+        own = np.random.default_rng(_digest(filterseed, dataset.name))
         each = own.standard_normal(dataset.ndata_total)[dataset.kept]
-        common = [_generator(filterseed, f"{name} {n}").standard_normal() for name, n in numbered(kind[across])]
+        common = [_digest(filterseed, f"{name} {n}") for name, n in numbered(kind[across])]
         noise.append(
             np.sqrt((errors[:, uncorrelated] ** 2).sum(axis=1)) * each
             + errors[:, within] @ own.standard_normal(within.sum())
-            + errors[:, across] @ np.array(common)
+            + errors[:, across] @ ndtri((np.array(common, float) + 0.5) / 2**64)
         )
     return np.concatenate(noise)
 
 
-def _generator(filterseed: int, name: str) -> np.random.Generator:
-    sequence = np.random.SeedSequence([filterseed, *name.encode()], spawn_key=(STREAMS.index("level1_noise"),))
-    return np.random.default_rng(sequence)
+def _digest(filterseed: int, name: str) -> int:
+    """Return 64 random bits, a function of seed and name alone; a generator for each of thousands of names is slow."""
+    return int.from_bytes(hashlib.blake2b(f"level1_noise {filterseed} {name}".encode(), digest_size=8).digest(), "big")
 
 
 def with_central(datasets: Sequence[Dataset], central: np.ndarray) -> tuple[Dataset, ...]:

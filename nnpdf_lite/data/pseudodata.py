@@ -3,7 +3,7 @@
 import numpy as np
 
 # A random stream for each thing drawn per replica, so that streams differ even when runcard seeds are equal.
-STREAMS = ("pseudodata", "mask", "initial_weights", "preprocessing", "dropout", "level1_noise")
+STREAMS = ("pseudodata", "mask", "initial_weights", "preprocessing", "dropout")
 
 
 def replica_generator(seed: int, replica: int, stream: str) -> np.random.Generator:

@@ -67,10 +67,10 @@ def preprocessing_table(pdf: PDFSet, *, limits: bool = True) -> pd.DataFrame:
     InputError
         If the set is not that of a fit with replicas.
     """
-    if pdf.fit is None or not pdf.errors.has_uncertainty:
-        raise InputError(
-            f"{pdf.name}: preprocessing ranges follow from a fit of two or more replicas, this is {pdf.errors}"
-        )
+    if pdf.fit is None:
+        raise InputError(f"{pdf.name}: preprocessing ranges are those of a fit; this set belongs to none")
+    if not pdf.errors.has_uncertainty:
+        raise InputError(f"{pdf.name}: preprocessing ranges follow from two or more replicas; this fit has {pdf.errors}")
     card = pdf.fit.runcard
     scaled = card.parameters.feature_scaling_points is not None
     ranges = next_ranges(pdf, [entry.fl for entry in card.fitting.basis], limits=limits)

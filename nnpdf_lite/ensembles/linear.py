@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from ..pdf.lhapdf_format import Subgrid, check_free, member_text, read_member, write_set
+from ..pdf.lhapdf_format import FEWEST_KNOTS, Subgrid, check_free, member_text, read_member, write_set
 from .sources import PDFSet, Track, silent
 
 #: Numbers held at once while members are added up: 0.5 GB.
@@ -105,6 +105,7 @@ def common_grid(sets: Sequence[PDFSet]) -> list[Subgrid]:
     for grid in first:
         q, x = _within(grid.q, low, high), _within(grid.x, x_min, 1.0)
         if len(q) > 1:
+            q = q if len(q) >= FEWEST_KNOTS else np.geomspace(q[0], q[-1], FEWEST_KNOTS)
             grids.append(Subgrid(x, q, flavours, np.empty(0)))
     return grids
 

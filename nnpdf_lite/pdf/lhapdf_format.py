@@ -16,6 +16,9 @@ import yaml
 
 from nnpdf_lite.errors import InputError
 
+#: Cubic interpolation needs as many in x and in Q.
+FEWEST_KNOTS = 4
+
 
 @dataclass(frozen=True, eq=False)
 class Subgrid:
@@ -69,8 +72,8 @@ def _read_block(file: Path, number: int, block: str) -> Subgrid:
     except (ValueError, IndexError):
         raise InputError(f"{where}: expected lines of x, Q and flavours and then a table of numbers") from None
     for name, knots in (("x", x), ("Q", q)):
-        if len(knots) < 2 or knots[0] <= 0 or not np.all(np.diff(knots) > 0):
-            raise InputError(f"{where}: expected ascending positive {name} knots")
+        if len(knots) < FEWEST_KNOTS or knots[0] <= 0 or not np.all(np.diff(knots) > 0):
+            raise InputError(f"{where}: expected at least {FEWEST_KNOTS} ascending positive {name} knots")
     expected = len(x) * len(q) * len(flavours)
     if values.size != expected:
         raise InputError(

@@ -202,7 +202,7 @@ def _write(
     files = {}
     if card.fitting.savepseudodata:
         files["pseudodata.csv"] = _pseudodata_table(problem, data, mask, card).to_csv(index=False)
-    write_replica(folder, record, x, f, problem.card.q0, {"timing": timing, "version": _versions()}, files)
+    write_replica(folder, record, x, f, problem.card.q0, {"timing": timing, "version": versions()}, files)
     return record
 
 
@@ -228,7 +228,8 @@ def _pseudodata_table(problem: Problem, data: np.ndarray, mask: np.ndarray, card
     return table
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Return the versions of the packages that decide what a fit gives."""
     found = {}
     for package in ("nnpdf_lite", "tensorflow", "numpy", "pineappl", "hoppet"):
         try:
