@@ -163,7 +163,7 @@ def measure(command: list[str], replicas: int, environment: dict, log: Path) -> 
 
 def train(card: str, folder: str, replicas: str) -> None:
     """Fit with nnpdf_lite, as its command line does, saying when blocks of epochs are done."""
-    from nnpdf_lite.fit.training import BLOCK
+    from nnpdf_lite.fit.training import Trainer
     from nnpdf_lite.results.run import Watcher, run_fit
     from nnpdf_lite.runcard import load_runcard
 
@@ -173,7 +173,7 @@ def train(card: str, folder: str, replicas: str) -> None:
 
     class Reporter(Watcher):
         def update(self, worker, progress) -> None:
-            done[worker] += BLOCK * len(progress.replicas)
+            done[worker] += Trainer.block * len(progress.replicas)
             print(f"worker {worker}, 1 replicas: Epoch {done[worker]}/", flush=True)
 
     shutil.rmtree(folder, ignore_errors=True)

@@ -325,7 +325,7 @@ def test_json_keeps_all_digits_and_says_null_for_nothing(capsys):
 
 def batch(epoch, replicas, stopped=0, value=2.1):
     chi2 = value + 0.1 * np.arange(len(replicas))
-    return Progress(np.full(len(replicas), epoch), np.array(replicas), chi2, chi2 + 0.2, stopped, ())
+    return Progress(np.full(len(replicas), epoch), np.array(replicas), chi2, chi2 + 0.2, stopped, {})
 
 
 def test_the_bar_of_a_hundred_replicas_fits_into_80_columns():

@@ -9,9 +9,13 @@ import pickle
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..errors import InputError
+
+if TYPE_CHECKING:
+    from .batch import BatchTrainer
+    from .training_task import TrainingTask
 
 
 def main(task_file: Path) -> None:
@@ -42,10 +46,9 @@ def _train(order: dict, channel: BinaryIO) -> None:
     tf.config.threading.set_inter_op_parallelism_threads(1)
 
     from .checkpoint import Checkpoint, load_checkpoint
-    from .training import Trainer
 
     task = order["task"]
-    trainer = Trainer(task)
+    trainer = _trainer(task)
     saved, warning = load_checkpoint(order["checkpoint"]) if order["resume"] else (None, "")
     if warning:
         _send(channel, ("warning", warning))
@@ -62,6 +65,19 @@ def _train(order: dict, channel: BinaryIO) -> None:
         alpha, beta = (values[0] for values in trainer.model.exponents(np.asarray(replica.parameters)[None]))
         _send(channel, ("replica", replica, f, alpha, beta))
     _send(channel, ("done",))
+
+
+def _trainer(task: "TrainingTask") -> "BatchTrainer":
+    if task.card.parameters.optimizer.second_order:
+        import tensorflow as tf
+
+        from .levenberg_marquardt import LevenbergMarquardt
+
+        tf.config.set_visible_devices([], "GPU")  # one replica at a time keeps none busy
+        return LevenbergMarquardt(task)
+    from .training import Trainer
+
+    return Trainer(task)
 
 
 def _tensorboard(folder: Path) -> Callable[[Any], None]:

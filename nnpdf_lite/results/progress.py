@@ -73,8 +73,8 @@ class TerminalWatcher(Watcher):
         """Take in a block of one worker and show all of them."""
         self.batches[worker] = progress
         self.stopped[worker] = self.stopped.get(worker, 0) + progress.stopped
-        for replica in progress.restarted:
-            self.warn(f"replica {replica} diverged and starts again from a new initialisation")
+        for replica, failure in progress.restarted.items():
+            self.warn(f"replica {replica} {failure} and starts again from a new initialisation")
         done, now = self._epochs_done(), time.monotonic()
         if len(self.batches) == 1 and self.first is None:
             self.first, self.first_seen = done, now  # of a resumed fit, far from zero
