@@ -72,6 +72,20 @@ def tiny_fit(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="session")
+def written_tiny_fit(tiny_fit, tmp_path_factory):
+    """Folder of the same fit with its LHAPDF set; not to be changed."""
+    import shutil
+
+    import nnpdf_lite
+
+    folder = shutil.copytree(tiny_fit, tmp_path_factory.mktemp("written") / "tiny", symlinks=True)
+    done = nnpdf_lite.load_fit(folder)
+    done.postfit()
+    done.to_lhapdf()
+    return folder
+
+
 #: What makes a closure test of ``SMALL_CARD``; the truth is also what t0 comes from.
 CLOSURE = {"fakedata": True, "fakepdf": "NNPDFLITE_dis_nnlo", "fakenoise": True, "filterseed": 10}
 

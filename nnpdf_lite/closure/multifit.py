@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError
-from ..fit.parallel import worker_count
+from ..fit.parallel import training_workers
 from ..fit.preparation import prepare, replica_data
 from ..fit.problem import Problem, closure_problem, measured_problem, truth_predictions, with_data
 from ..flavours import EVOLUTION_FLAVOURS
@@ -137,7 +137,7 @@ def run_closure(
         for f in range(fits):
             create_folder(folder.fit_path(f), fit_card(card, f))
         loaded = time.monotonic() - started
-        workers = worker_count(fits * replicas, card.maxcores)
+        workers = training_workers(fits * replicas, card)
         watcher.note(
             f"{fits} fits of {replicas} replicas, {measured.n_data} points, {len(present)} replicas there already; "
             f"{workers} worker{'s' if workers > 1 else ''}; data and theory loaded in {loaded:.1f} s"

@@ -27,7 +27,7 @@ ESTIMATORS = ("mean", "sigma", "skewness", "kurtosis", "kolmogorov", "correlatio
 SAMPLED_X = np.concatenate([np.geomspace(1e-5, 0.1, 20, endpoint=False), np.linspace(0.1, 0.8, 15)])
 CORRELATED_X = np.array([1e-4, 1e-2, 0.1, 0.3, 0.6])
 
-_SEARCHES, _GENERATIONS, _MUTANTS, _RANDOM = 3, 400, 64, 1000
+_MUTANTS, _RANDOM = 64, 1000
 #: Probability of one, two, ... replicas exchanged in a mutation.
 _EXCHANGES = (0.6, 0.3, 0.1)
 
@@ -50,8 +50,12 @@ class Compression:
     errors: pd.DataFrame
 
 
-def compress(pdf: PDFSet, n: int, *, seed: int = 1, searches: int = _SEARCHES, track: Track = silent) -> Compression:
+def compress(
+    pdf: PDFSet, n: int, *, seed: int = 1, searches: int = 3, generations: int = 400, track: Track = silent
+) -> Compression:
     """Choose ``n`` replicas of a set by a genetic search: the best of several mutants replaces its parent if better.
+
+    Each of the ``searches`` begins elsewhere and lasts for ``generations``; the best of all is the result.
 
     Raises
     ------
@@ -68,9 +72,9 @@ def compress(pdf: PDFSet, n: int, *, seed: int = 1, searches: int = _SEARCHES, t
     scale = random.mean(axis=0)
     starts = _subsets(rng, pdf.errors.n, n, searches)
     best, least = starts[0], np.inf
-    for generation in track(range(searches * _GENERATIONS), "compressing"):
-        if generation % _GENERATIONS == 0:  # a search ends in a local minimum: the next one begins elsewhere
-            parent, lowest = starts[generation // _GENERATIONS], np.inf
+    for generation in track(range(searches * generations), "compressing"):
+        if generation % generations == 0:  # a search ends in a local minimum: the next one begins elsewhere
+            parent, lowest = starts[generation // generations], np.inf
         candidates = _mutants(rng, parent, _MUTANTS)
         totals = (statistics.errors(candidates) / scale).sum(axis=1)
         if totals.min() < lowest:
@@ -124,6 +128,8 @@ class _Statistics:
         x = np.union1d(SAMPLED_X, CORRELATED_X)
         xf = pdf.xf(EVOLUTION, x, pdf.q0)
         varies = xf.sigma > 1e-6 * np.abs(xf.central).max(axis=1, keepdims=True)
+        if not varies.any():
+            raise InputError(f"{pdf.name}: its replicas are all alike, any of them will do")
         z = ((xf.replicas - xf.central) / np.where(varies, xf.replicas.std(axis=0), 1.0))[:, varies]
         powers = [z**k for k in (1, 2, 3, 4)]
         steps = [z < edge for edge in (-2, -1, 0, 1, 2)]

@@ -16,6 +16,9 @@ import yaml
 
 from nnpdf_lite.errors import InputError
 
+#: Cubic interpolation needs as many in x and in Q.
+FEWEST_KNOTS = 4
+
 
 @dataclass(frozen=True, eq=False)
 class Subgrid:
@@ -46,7 +49,7 @@ def read_member(file: Path) -> list[Subgrid]:
         If the file is missing, unreadable, incomplete or inconsistent.
     """
     try:
-        _header, *blocks = re.split(r"^---[ \t]*$", file.read_text(), flags=re.MULTILINE)
+        _header, *blocks = re.split(r"\n---[ \t]*(?=\n|$)", file.read_text())
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{file}: unreadable ({error})") from error
     if len(blocks) < 2 or blocks.pop().strip():
@@ -69,8 +72,8 @@ def _read_block(file: Path, number: int, block: str) -> Subgrid:
     except (ValueError, IndexError):
         raise InputError(f"{where}: expected lines of x, Q and flavours and then a table of numbers") from None
     for name, knots in (("x", x), ("Q", q)):
-        if len(knots) < 2 or knots[0] <= 0 or not np.all(np.diff(knots) > 0):
-            raise InputError(f"{where}: expected ascending positive {name} knots")
+        if len(knots) < FEWEST_KNOTS or knots[0] <= 0 or not np.all(np.diff(knots) > 0):
+            raise InputError(f"{where}: expected at least {FEWEST_KNOTS} ascending positive {name} knots")
     expected = len(x) * len(q) * len(flavours)
     if values.size != expected:
         raise InputError(

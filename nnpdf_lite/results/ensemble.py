@@ -28,7 +28,8 @@ def export_xgrid() -> np.ndarray:
 class ReplicaRecord:
     """How one replica was trained; chi2 per point.
 
-    ``chi2`` is that to the central data; ``history`` (B, 3) holds epoch, training and validation chi2.
+    ``chi2`` is that to the central data; ``history`` (B, 3) holds epoch, training and validation chi2. ``timing`` is in
+    seconds since the start of the run that trained it; ``versions`` are those of the packages that matter.
     """
 
     replica: int
@@ -43,6 +44,8 @@ class ReplicaRecord:
     preprocessing: tuple[dict, ...] = ()
     attempts: int = 1
     history: np.ndarray = field(default_factory=lambda: np.empty((0, 3)), repr=False, compare=False)
+    timing: dict = field(default_factory=dict, repr=False, compare=False)
+    versions: dict = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True)

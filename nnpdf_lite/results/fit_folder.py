@@ -246,6 +246,8 @@ def _read_replica(folder: FitFolder, number: int) -> tuple[ReplicaRecord, np.nda
             preprocessing=tuple(info["preprocessing"]),
             attempts=int(info.get("attempts", 1)),
             history=np.array(info.get("history", np.empty((0, 3))), float),
+            timing=dict(info.get("timing", {})),
+            versions=dict(info.get("version", {})),
         )
         for key, flavours in (("arc_lengths", ARC_LENGTH_FLAVOURS), ("integrability", INTEGRABILITY_FLAVOURS)):
             if len(getattr(record, key)) != len(flavours):
