@@ -62,6 +62,8 @@ class Table:
         What stands above it; by default its name.
     classes : pandas.DataFrame, optional
         CSS classes of cells, of the same index, for some columns.
+    facts : bool
+        Show each row of two columns as a large value below its name.
     """
 
     id: str
@@ -70,6 +72,7 @@ class Table:
     formats: Mapping[str, str] = field(default_factory=dict)
     headings: Mapping[str, str] = field(default_factory=dict)
     classes: pd.DataFrame | None = None
+    facts: bool = False
 
 
 @dataclass(frozen=True)

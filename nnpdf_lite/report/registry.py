@@ -27,6 +27,7 @@ class Recipe:
 
 
 FIGURES = {
+    "overview": Recipe("pdfs", "overview_figure", "all PDFs of a fit or set in one picture"),
     "pdf": Recipe("pdfs", "pdf_figure", "PDFs with one-sigma bands and 68% intervals"),
     "replicas": Recipe("pdfs", "replicas_figure", "every replica"),
     "ratio": Recipe("pdfs", "ratio_figure", "PDFs over the first set compared with"),

@@ -23,6 +23,8 @@ from .page import Code, Figure, Page, Table
 #: What tells a folder written here from any other, which is never replaced.
 GENERATOR = "nnpdf_lite"
 NUMBERS = "report.json"
+#: Characters in a cell from which on its lines are broken.
+LONG = 40
 
 
 def write_site(
@@ -117,8 +119,10 @@ def _cells(table: Table) -> list[list[tuple[Markup, str]]]:
     for i, row in enumerate(table.data.itertuples(index=False, name=None)):
         cells = []
         for name, value in zip(table.data, row):
-            extra = table.classes[name].iloc[i] if table.classes is not None and name in table.classes else ""
-            cells.append((_cell(value, table.formats.get(name, ".4g")), f"{'number ' * numeric[name]}{extra}".strip()))
+            classes = ["number"] if numeric[name] else ["long"] if len(str(value)) > LONG else []
+            if table.classes is not None and name in table.classes:
+                classes.append(table.classes[name].iloc[i])
+            cells.append((_cell(value, table.formats.get(name, ".4g")), " ".join(filter(None, classes))))
         rows.append(cells)
     return rows
 
@@ -129,7 +133,10 @@ def _cell(value: Any, form: str) -> Markup:
     if isinstance(value, (bool, np.bool_)):
         return Markup("yes" if value else "no")
     if isinstance(value, float):
-        return Markup(format(value, form).replace("-", "\N{MINUS SIGN}"))
+        text = format(value, form)
+        if float(text) == 0:  # no negative zero
+            text = format(0.0, form)
+        return Markup(text.replace("-", "\N{MINUS SIGN}"))
     if isinstance(value, str) and value.startswith("http"):
         return Markup('<a href="{}">{}</a>').format(value, link_text(value))
     return escape(value)
@@ -141,6 +148,8 @@ def link_text(url: str) -> str:
     last = rest.rstrip("/").split("/")[-1]
     if host == "arxiv.org":
         return f"arXiv:{rest.removeprefix('abs/')}"
+    if host == "doi.org":
+        return f"doi:{rest}"
     return f"{host.split('.')[0]} {last}" if last else host
 
 

@@ -8,7 +8,7 @@
 """
 
 from .comparisons import distance_curves, exponent_curves, exponent_ranges, interval_points
-from .curves import Curve, Curves, bands, replicas, uncertainty
+from .curves import Curve, Curves, bands, pdf_overview, replicas, uncertainty
 from .data_theory import Points, data_theory, data_theory_ratio
 from .overview import Matrix, chi2_bars, correlation_map, kinematic_coverage
 from .training import (
@@ -36,6 +36,7 @@ __all__ = [
     "history_table",
     "interval_points",
     "kinematic_coverage",
+    "pdf_overview",
     "positivity_range",
     "replica_chi2",
     "replicas",

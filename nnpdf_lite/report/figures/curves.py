@@ -88,6 +88,24 @@ def bands(data: Curves, ax: Axes, xscale: str = "log") -> Axes:
     return _finish(data, ax, xscale, handles)
 
 
+def pdf_overview(data: Curves, ax: Axes) -> Axes:
+    """Draw one-sigma bands of several flavours of one set, each with its name beside it."""
+    ax.axhline(0, color=INK, linewidth=0.6)
+    for curve, colour in zip(data.curves, _cycle((*PALETTE, "#7f7f7f"))):
+        ax.fill_between(
+            data.x, curve.central - curve.sigma, curve.central + curve.sigma, color=colour, alpha=0.35, linewidth=0
+        )
+        ax.plot(data.x, curve.central, color=colour, label=curve.label)
+    set_xscale(ax, "both")
+    inside = data.x > 0.02
+    top = max(np.max(curve.central[inside]) for curve in data.curves[1:])
+    ax.set(xlabel=data.xlabel, ylabel=data.ylabel, xlim=(1e-4, data.x[-1]), ylim=(-0.04 * top, 1.1 * top))
+    ax.text(0.98, 0.97, plain(data.title), transform=ax.transAxes, ha="right", va="top")
+    ax.grid(True)
+    ax.legend(ncols=7, loc="lower left", bbox_to_anchor=(-0.02, 1), columnspacing=1, handlelength=1, borderaxespad=0.2)
+    return ax
+
+
 def replicas(data: Curves, ax: Axes, xscale: str = "log") -> Axes:
     """Draw every member of the first set as a thin line, and the central values of all."""
     handles = []
@@ -118,7 +136,7 @@ def _finish(data: Curves, ax: Axes, xscale: str, handles: list) -> Axes:
     ax.grid(True)
     set_xscale(ax, xscale)
     ax.set(xlabel=data.xlabel, ylabel=data.ylabel, xlim=(data.x[0], data.x[-1]))
-    ax.set_title(data.title, loc="right")
+    ax.set_title(plain(data.title), loc="right")
     low, high = _range(data)
     if high > low:
         ax.set_ylim(low, high)

@@ -129,6 +129,8 @@ def data_theory_ratio(data: Points, ax: Axes) -> Axes:
 
 
 def _finish(data: Points, ax: Axes, theory: Artist, points: str) -> Axes:
+    turned = any(label.get_rotation() for label in ax.get_xticklabels())
+    below = 0.97 if turned else 0.62  # inches
     names = [
         Line2D([], [], color=_OTHER, linewidth=0.9, linestyle=dashes) for _, dashes in zip(data.others, DASHES[1:])
     ]
@@ -139,7 +141,7 @@ def _finish(data: Points, ax: Axes, theory: Artist, points: str) -> Axes:
         handles,
         labels,
         loc="upper center",
-        bbox_to_anchor=(0.48, -0.62 / ax.figure.get_figheight()),
+        bbox_to_anchor=(0.48, -below / ax.figure.get_figheight()),
         ncols=2,
         fontsize=8,
     )
@@ -151,24 +153,25 @@ def _finish(data: Points, ax: Axes, theory: Artist, points: str) -> Axes:
 def _separation(points: pd.DataFrame) -> tuple[float, list[float]]:
     """Return the factor lines are moved apart by powers of, and the powers; or 1, and the summands.
 
-    Lines are moved by factors where values span a wide range, and so that their medians ascend by 2, or by a step.
+    Lines are moved by factors where values span a wide range, and so that their medians, and their ends, where their
+    labels are, ascend by 2 or by a step.
     """
-    medians = points.groupby("group", sort=False)["theory"].median().to_numpy()
+    lines = points.groupby("group", sort=False)
+    anchors = lines["theory"].agg(["median", "last"]).to_numpy()
     values = points[["data", "theory"]].to_numpy()
     low, high = values.min(), values.max()
     if low > 0 and high / low > 2.5:
-        return 2.0, _ascending(np.log2(medians), 1.0)
-    spreads = points.groupby("group", sort=False)["data"].agg(np.ptp).to_numpy()
-    least = max(float(np.median(spreads)), 1e-12)
+        return 2.0, _ascending(np.log2(anchors), 1.0)
+    least = max(float(np.median(lines["data"].agg(np.ptp))), 1e-12)
     power = 10 ** np.floor(np.log10(least))
-    return 1.0, _ascending(medians, float(power * min(m for m in (1, 2, 5, 10) if m * power >= least)))
+    return 1.0, _ascending(anchors, float(power * min(m for m in (1, 2, 5, 10) if m * power >= least)))
 
 
-def _ascending(medians: np.ndarray, step: float) -> list[float]:
-    """Return multiples of ``step`` that, added to the medians, make each exceed the one before by it."""
+def _ascending(anchors: np.ndarray, step: float) -> list[float]:
+    """Return multiples of ``step`` that, added to the rows (n, 2), make each exceed the one before by it."""
     shifts = [0.0]
-    for before, this in itertools.pairwise(medians):
-        shifts.append(step * float(np.ceil((before + shifts[-1] + 0.999 * step - this) / step)))
+    for before, this in itertools.pairwise(anchors):
+        shifts.append(step * float(np.ceil(np.max(before + shifts[-1] + 0.999 * step - this) / step)))
     return shifts
 
 

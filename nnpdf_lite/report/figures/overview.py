@@ -81,8 +81,8 @@ class Matrix:
     title: str = ""
 
     def table(self) -> pd.DataFrame:
-        """Return the matrix with the names of its rows, to three digits."""
-        return self.numbers.round(3).rename_axis("").reset_index()
+        """Return the matrix with the names of its rows, to two decimals: a correlation over 100 replicas is known to 0.1."""
+        return self.numbers.round(2).rename_axis("").reset_index()
 
 
 def correlation_map(data: Matrix, ax: Axes) -> Axes:

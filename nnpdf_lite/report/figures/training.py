@@ -68,7 +68,7 @@ def training_validation(data: pd.DataFrame, ax: Axes) -> Axes:
     ax.scatter(
         kept.training.mean(), kept.validation.mean(), s=60, color=INK, marker="+", label="mean of the kept", zorder=3
     )
-    shown = data[["training", "validation"]].to_numpy()
+    shown = (kept if len(kept) else data)[["training", "validation"]].to_numpy()
     shown = shown[np.isfinite(shown).all(axis=1)]
     low, high = np.quantile(shown, [0, 0.985]) if len(shown) else (0, 1)
     limits = (low - 0.1 * (high - low) - 1e-3, high + 0.2 * (high - low) + 1e-3)
@@ -80,12 +80,18 @@ def training_validation(data: pd.DataFrame, ax: Axes) -> Axes:
 
 def replica_chi2(data: pd.DataFrame, ax: Axes) -> Axes:
     """Draw the chi2 per point of every replica to the central data; ``data`` is ``Fit.replicas()``."""
-    finite = data[np.isfinite(data.chi2)]
-    edges = np.linspace(finite.chi2.min(), finite.chi2.max() + 1e-9, 26)
-    parts = [finite.chi2[finite.kept], finite.chi2[~finite.kept]]
-    labels = [f"kept ({len(parts[0])})", f"vetoed ({len(parts[1])})"]
-    n = 2 if len(parts[1]) else 1
-    ax.hist(parts[:n], edges, stacked=True, color=PALETTE[:n], label=labels[:n])
+    kept, vetoed = (data.chi2[chosen & np.isfinite(data.chi2)] for chosen in (data.kept, ~data.kept))
+    low, high = (kept.min(), kept.max()) if len(kept) else (0.0, 1.0)
+    edges = np.linspace(low - 1e-9, high + 0.2 * (high - low) + 1e-6, 28)
+    ax.hist(kept, edges, color=PALETTE[0], label=f"kept ({len(kept)})")
+    if len(vetoed):
+        beyond = int(((vetoed < edges[0]) | (vetoed > edges[-1])).sum())
+        ax.hist(
+            vetoed,
+            edges,
+            color=PALETTE[1],
+            label=f"vetoed ({len(vetoed)}" + (f", {beyond} outside)" if beyond else ")"),
+        )
     ax.set(xlabel=r"$\chi^2/N$ to the central data", ylabel="replicas")
     ax.grid(True, axis="y")
     ax.legend()
@@ -109,6 +115,6 @@ def positivity_range(data: pd.DataFrame, ax: Axes) -> Axes:
     ax.set_xticks([-1e-2, -1e-4, 0, 1e-4, 1e-2, 1])
     low = min(-1e-6, 2 * data.smallest.min())
     ax.set(yticks=range(len(names)), yticklabels=names, xlim=(low, 3), ylim=(len(names) - 0.4, -0.6))
-    ax.set_xlabel("smallest value over the points / mean of their sizes")
+    ax.set_xlabel("smallest value / mean size")
     ax.grid(True, axis="x")
     return ax

@@ -182,7 +182,7 @@ def sum_rules(study: Study) -> tuple[Item, ...]:
     for q in (study.q0, *SCALES):
         notes = study.readable(q)[1]
         columns = ["set", "rule", "expected", "central", "sigma", "min", "max"]
-        formats = dict.fromkeys(("central", "sigma", "min", "max"), ".5f")
+        formats = dict.fromkeys(("central", "min", "max"), ".5f") | {"sigma": ".1e"}
         headings = {"min": "smallest", "max": "largest"}
         table = Table(
             slug(f"sum-rules-table-Q{q:.4g}"),

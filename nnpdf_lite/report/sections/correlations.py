@@ -14,9 +14,9 @@ from .pdfs import slug
 
 #: Scale in GeV, and momentum fractions, at which PDFs are correlated with data, and with each other.
 SCALE = 100.0
-X_DATA, X_FLAVOURS = np.geomspace(1e-5, 0.7, 25), np.geomspace(1e-4, 0.7, 8)
+X_DATA, X_FLAVOURS = np.geomspace(1e-5, 0.7, 20), np.geomspace(1e-4, 0.7, 8)
 #: Flavours whose correlation with every single point is on the page.
-POINTWISE = ("g", "Sigma")
+POINTWISE = ("g",)
 
 
 def flavour_correlation_figure(study: Study, q: float = SCALE, other: int = 0) -> Figure:
@@ -50,7 +50,6 @@ def dataset_correlation_figure(study: Study, flavour: str = "g") -> Figure:
     table = _data_correlations(study, flavour)
     largest = table.groupby("dataset", sort=False).agg(lambda column: column.iloc[column.abs().argmax()])
     return _map(
-        study,
         largest,
         flavour,
         slug(f"set-correlations-{flavour}"),

@@ -14,13 +14,13 @@ from ...results.contents import contents_table
 from ..figures import Points, chi2_bars, kinematic_coverage
 from ..figures import data_theory as draw_data_theory
 from ..figures import data_theory_ratio as draw_ratio
-from ..page import Figure, Folded, Item, Table, Text
+from ..page import Figure, Folded, Item, Table, Tabs, Text
 from ..study import Study
 from .pdfs import slug
 
 #: Most lines, and points, in one figure of data beside theory.
 LINES, POINTS = 12, 120
-_LEVELS = {"dataset": "dataset", "experiment": "experiment", "process": "process"}
+_LEVELS = ("dataset", "experiment", "process")
 #: Deviation of chi2/N from 1, in units of sqrt(2/N), up to which a cell has a colour.
 _COLOURS = ((-2.0, "low"), (2.0, "good"), (4.0, "high"), (7.0, "higher"), (np.inf, "highest"))
 
@@ -40,30 +40,34 @@ def chi2_figure(study: Study, level: str = "dataset") -> Figure:
 
 def chi2(study: Study) -> tuple[Item, ...]:
     """chi2 of every group of points, against the sets compared with."""
-    table, reasons = study.chi2
-    notes = [Text(reason, "missing") for reason in reasons]
-    figures = [chi2_figure(study, level) for level in _LEVELS]
-    return (*notes, *figures, _chi2_table(study, table))
+    panels = tuple(
+        ({"process": "processes"}.get(level, f"{level}s"), (chi2_figure(study, level), _chi2_table(study, level)))
+        for level in _LEVELS
+    )
+    return (*(Text(reason, "missing") for reason in study.chi2[1]), Tabs("chi2-level", panels))
 
 
-def _chi2_table(study: Study, table: pd.DataFrame) -> Table:
+def _chi2_table(study: Study, level: str) -> Table:
+    table = study.chi2[0]
+    table = table[table.level.isin([level, "total"])].reset_index(drop=True)
     numbers = [column for column in table if column.startswith("chi2_") and table[column].notna().any()]
-    shown = table[["level", "name", "ndata", *numbers]].copy()
+    shown = table[["name", "ndata", *numbers]].copy()
     kind, own = study.chi2_kind, f"{study.chi2_kind} {study.name}"
     formats = dict.fromkeys(numbers, ".3f")
-    headings = {"ndata": "N"} | {c: c.replace("chi2_t0 ", "t0: ").replace("chi2_exp ", "exp.: ") for c in numbers}
+    headings = {"name": level, "ndata": "N"}
+    headings |= {c: c.replace("chi2_t0 ", "t0: ").replace("chi2_exp ", "exp.: ") for c in numbers}
     for name in study.names[1:]:
         if f"{kind} {name}" in shown:
             difference = f"difference {name}"
             shown[difference] = shown.ndata * (shown[own] - shown[f"{kind} {name}"])
             formats[difference], headings[difference] = "+.1f", f"Δχ² to {name}"
     classes = pd.DataFrame({column: [_colour(v, n) for v, n in zip(shown[column], shown.ndata)] for column in numbers})
-    classes["name"] = np.where(shown.level == "total", "strong", "")
+    classes["name"] = np.where(table.level == "total", "strong", "")
     caption = (
         "χ²/N with all correlations within each row; t0: the covariance of the fit; exp.: multiplicative errors relative "
-        "to the data. Colours: deviation from 1 below 2, 4, 7 or more times √(2/N); blue is low."
+        "to the data. Colours: above 1 by 2, 4, 7 or more times √(2/N); blue is below by 2."
     )
-    return Table("chi2-table", caption, shown, formats, headings, classes)
+    return Table(f"chi2-{level}-table", caption, shown, formats, headings, classes)
 
 
 def _colour(chi2: float, n: int) -> str:
@@ -233,9 +237,10 @@ def details(study: Study) -> tuple[Item, ...]:
     """What the data are, and whom to cite for them."""
     contents = contents_table(study.fit.runcard)
     citations = {dataset.name: dataset.citation for dataset in study.problem.datasets}
+    citations = {name: citations[name] for name in contents.name if name in citations}  # in the order of the runcard
     sources = pd.DataFrame(
         [
-            {"name": name, **{key: citation.get(key, "") for key in ("journal", "arxiv", "hepdata", "inspire")}}
+            {"name": name, **{key: _link(citation.get(key, "")) for key in ("journal", "arxiv", "hepdata", "inspire")}}
             for name, citation in citations.items()
         ]
     )
@@ -256,3 +261,8 @@ def details(study: Study) -> tuple[Item, ...]:
         shown = constraints[["kind", "name", "points", "kept", "fk_tables"]].reset_index(drop=True)
         items.append(Table("constraints", "positivity and integrability sets", shown))
     return tuple(items)
+
+
+def _link(reference: str) -> str:
+    """Return a reference with the address of its DOI, if it is one."""
+    return f"https://doi.org/{reference}" if reference.startswith("10.") else reference

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pandas as pd
 
+from ...errors import InputError
 from ...fit.problem import Constraint
 from ...results.ensemble import Ensemble
 from ...results.run import versions
@@ -17,8 +18,9 @@ from ..figures import (
     training_curves,
     training_validation,
 )
-from ..page import Code, Figure, Item, Table, Text
+from ..page import Code, Figure, Folded, Item, Table, Text
 from ..study import Study
+from .pdfs import overview_figure
 
 #: Method, formats and tools whatever the data are: what for, reference, where. Those of CITATION.cff are among them.
 WORKS = (
@@ -38,32 +40,31 @@ def summary(study: Study) -> tuple[Item, ...]:
     replicas = fit.replicas()
     kept = replicas[replicas.kept]
     total = study.chi2[0].set_index("level").loc["total"]
-    rows = [
-        ("description", card.description or fit.folder.name),
-        ("data", f"{len(study.problem.datasets)} datasets, {study.problem.n_data} points"),
+    kinds = {"χ²/N, t0 covariance": "chi2_t0", "χ²/N, experimental covariance": "chi2_exp"}
+    rows = [(name, total[f"{kind} {study.name}"]) for name, kind in kinds.items()]
+    facts = [(name, f"{value:.4f}") for name, value in rows if np.isfinite(value)]
+    facts += [
+        ("points, datasets", f"{study.problem.n_data}, {len(study.problem.datasets)}"),
+        ("replicas kept", f"{len(kept)} of {len(replicas)}"),
+        ("χ²/N of a replica, median", f"{kept.chi2.median():.3f}"),
+        ("training, validation χ²/N", f"{kept.training.median():.3f}, {kept.validation.median():.3f}"),
+        ("best epoch, median", f"{kept.best_epoch.median():.0f} of {card.parameters.epochs}"),
+        *_time(study),
         ("theory", f"{card.theory.theoryid}, Q₀ = {study.q0:.4g} GeV"),
         ("t0 set", card.datacuts.t0pdfset or "none"),
     ]
-    for name, kind in (("t0 covariance", "chi2_t0"), ("experimental covariance", "chi2_exp")):
-        value = total[f"{kind} {study.name}"]
-        if np.isfinite(value):
-            rows.append((f"χ²/N of the mean, {name}", f"{value:.4f}"))
-    rows += [
-        ("χ²/N to the central data, median of kept replicas", f"{kept.chi2.median():.3f}"),
-        (
-            "training, validation χ²/N, median of kept replicas",
-            f"{kept.training.median():.3f}, {kept.validation.median():.3f}",
-        ),
-        ("replicas", f"{len(kept)} kept of {len(replicas)}"),
-        ("best epoch, median of kept replicas", f"{kept.best_epoch.median():.0f} of {card.parameters.epochs}"),
-    ]
-    items: list[Item] = [Table("summary-table", "", pd.DataFrame(rows + _time(study), columns=["", " "]))]
+    items: list[Item] = [Table("facts", "", pd.DataFrame(facts, columns=["what", "value"]), facts=True)]
+    try:
+        items.append(overview_figure(study))
+    except InputError as error:
+        items.append(Text(str(error), "missing"))
     vetoed = fit.selection.table()
     vetoed = vetoed[vetoed.failed > 0].reset_index(drop=True)
     if len(vetoed):
         items.append(Table("vetoes", "replicas dropped by postfit, by veto (one may fail several)", vetoed))
     versions = _versions(study)
-    return (*items, Table("versions", "versions of the packages that trained the replicas", versions))
+    inside = (Table("versions", "of the packages that trained the replicas", versions),)
+    return (*items, Folded("Versions", inside))
 
 
 def _time(study: Study) -> list[tuple[str, str]]:
@@ -71,7 +72,7 @@ def _time(study: Study) -> list[tuple[str, str]]:
     if not timings:
         return []
     longest = max(timing.get("loading", 0) + timing.get("training", 0) for timing in timings)
-    return [("time from the start to the last replica", f"{longest:.0f} s")]
+    return [("time until the last replica", f"{longest:.0f} s")]
 
 
 def _versions(study: Study) -> pd.DataFrame:

@@ -8,11 +8,28 @@ import numpy as np
 
 from ...ensembles import EVOLUTION, PARTONS, Members, latex
 from ...errors import InputError, nearest
-from ..figures import Curve, Curves, bands, replicas, uncertainty
+from ..figures import Curve, Curves, bands, pdf_overview, replicas, uncertainty
 from ..page import Figure, Item, Tabs, Text
 from ..study import SCALES, X_GRIDS, Study
 
+#: Flavours of the overview, with the factors they are drawn with.
+OVERVIEW = {"g": 0.1, "uv": 1.0, "dv": 1.0, "ubar": 1.0, "dbar": 1.0, "s+": 1.0, "c+": 1.0}
 _SCALE_NAMES = {"log": "logarithmic x", "linear": "linear x", "both": "x logarithmic below 0.1, linear above"}
+
+
+def overview_figure(study: Study, q: float = 10.0) -> Figure:
+    """All PDFs of a fit or set in one picture."""
+    lacking = study.readable(q)[1]
+    if study.pdf not in study.readable(q)[0]:
+        raise InputError(lacking[0])
+    curves = []
+    x = np.concatenate([np.geomspace(1e-4, 0.1, 50, endpoint=False), np.linspace(0.1, 0.9, 60)])
+    for flavour, factor in OVERVIEW.items():
+        members = study.pdf.xf(flavour, x, q).map(lambda xf, factor=factor: factor * xf)
+        name = f"${latex(flavour)}$" + (f" / {1 / factor:g}" if factor != 1 else "")
+        curves.append(Curve.of(name, members))
+    data = Curves(x, tuple(curves), "$x$", "$xf(x, Q)$", f"{study.label(study.pdf)}, Q = {q:.4g} GeV")
+    return Figure(f"overview-Q{q:.4g}", f"PDFs at {q:.4g} GeV, mean and one sigma", pdf_overview, data, {}, (6.6, 4.6))
 
 
 def pdf_figure(study: Study, flavour: str = "g", q: float = 10.0, xscale: str = "log") -> Figure:
