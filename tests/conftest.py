@@ -86,6 +86,14 @@ def written_tiny_fit(tiny_fit, tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="session")
+def tiny_report(written_tiny_fit, tmp_path_factory):
+    """Folder of the report of ``written_tiny_fit`` against the set its t0 comes from, which has one member."""
+    from nnpdf_lite.report.build import write_report
+
+    return write_report(written_tiny_fit, ["NNPDFLITE_dis_nnlo"], tmp_path_factory.mktemp("report") / "tiny").parent
+
+
 #: What makes a closure test of ``SMALL_CARD``; the truth is also what t0 comes from.
 CLOSURE = {"fakedata": True, "fakepdf": "NNPDFLITE_dis_nnlo", "fakenoise": True, "filterseed": 10}
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..ensembles.sources import Track, silent
 from ..errors import InputError
-from ..results.fit import Fit
+from ..results.fit import Fit, load_fit
 from .page import Page, Section, Text
 from .sections import SECTIONS
 from .site import check_target, write_site
@@ -53,7 +53,9 @@ def write_report(
     InputError
         If a fit or set is not there or unreadable, or ``folder`` holds something else.
     """
-    study = Study(fit, against)
+    study = Study(fit if isinstance(fit, Fit) else load_fit(fit), against)
+    if not study.fit.selection.kept.any():
+        raise InputError(f"{study.fit.folder.path}: postfit leaves none of {len(study.fit.all_replicas)} replicas to report on")
     target = Path(folder) if folder is not None else study.fit.folder.path / "report"
     check_target(target)
     return write_site(fit_page(study), target, workers=workers, track=track)

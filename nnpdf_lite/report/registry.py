@@ -94,6 +94,10 @@ def draw(name: str, study: "Study", path: Path, **options) -> Path:
             raise InputError(
                 f"figure '{name}' takes no --{option}; it takes {', '.join(f'--{t}' for t in taken) or 'none'}"
             )
+    needed = inspect.signature(make).parameters
+    for option in taken:
+        if option not in given and needed[option].default is inspect.Parameter.empty:
+            raise InputError(f"figure '{name}' needs --{option}, {OPTIONS[option][1]}")
     figure = make(study, **given)
     try:
         temporary = path.with_name(f".part.{path.name}")

@@ -130,7 +130,7 @@ def data_theory_ratio(data: Points, ax: Axes) -> Axes:
 
 def _finish(data: Points, ax: Axes, theory: Artist, points: str) -> Axes:
     turned = any(label.get_rotation() for label in ax.get_xticklabels())
-    below = 0.97 if turned else 0.62  # inches
+    below = 1.1 if turned else 0.62  # inches
     names = [
         Line2D([], [], color=_OTHER, linewidth=0.9, linestyle=dashes) for _, dashes in zip(data.others, DASHES[1:])
     ]
