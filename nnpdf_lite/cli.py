@@ -140,6 +140,7 @@ def _parser() -> UsageParser:
     )
     added.add_argument("--weighted", metavar="DIR", help="compare finished fits with those of --weight")
     added.add_argument("--compare", action="store_true", help="a line for each of several finished tests")
+    added.add_argument("--levels", action="store_true", help="uncertainties of tests of level 0 and 1 over those of level 2")
     added = verb("merge", merge, "one fit out of several of the same runcard", "merge here there --output all")
     added.add_argument("fits", nargs="+", metavar="FIT", help="fit folders")
     added.add_argument("--output", metavar="DIR", required=True, help="fit folder that receives all replicas")
@@ -304,6 +305,10 @@ def closure(options: argparse.Namespace) -> None:
         from .closure.compare import comparison
 
         _show(comparison(options.what), options)
+    elif options.levels:
+        from .closure.levels import levels_table
+
+        _show(levels_table(options.what), options, group="flavour")
     elif options.weighted:
         from .closure.inconsistency import weighted_fit_table
         from .closure.sample import load_sample
@@ -325,7 +330,11 @@ def _estimators(options: argparse.Namespace) -> None:
     results = evaluate(load_sample(options.what))
     target = options.what[0] if len(options.what) == 1 else options.output
     if target:
+        from .report.build import write_closure_report
+        from .results.progress import track
+
         paths = write_results(results, Path(target))
+        paths.append(write_closure_report(results, Path(target) / "closure", track=track))
         print(f"written: {', '.join(map(str, paths))}", file=sys.stderr)
     if options.json:
         print(json.dumps(results.summary(), indent=1))

@@ -3,7 +3,6 @@
 The fits are written, not trained (``toy_closure``): what estimators must find is known.
 """
 
-import copy
 import json
 import shutil
 
@@ -11,8 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import CLOSURE, SMALL_CARD
-from toy_closure import write_closure_test
+from conftest import CLOSURE
 
 import nnpdf_lite
 from nnpdf_lite import cli
@@ -30,35 +28,8 @@ from nnpdf_lite.closure.results import evaluate
 from nnpdf_lite.closure.sample import load_sample
 from nnpdf_lite.errors import InputError
 from nnpdf_lite.results.fit_folder import FitFolder
-from nnpdf_lite.runcard import parse_runcard
 
 CHARM = "HERA_NC_318GEV_EAVG_CHARM-SIGMARED"
-
-
-@pytest.fixture(scope="session")
-def write_test(tmp_path_factory):
-    """Write the folder of a multi-fit test whose errors are right, or wrong by ``width``; see ``toy_closure``."""
-    def write(fits=12, replicas=20, width=1.0, seed=0, **change):
-        card = copy.deepcopy(SMALL_CARD) | {"closuretest": dict(CLOSURE)} | change
-        return write_closure_test(tmp_path_factory.mktemp("test") / "made", parse_runcard(card), fits, replicas, width, seed)
-
-    return write
-
-
-@pytest.fixture(scope="session")
-def made(write_test):
-    """Folder of a test of 12 fits of 20 replicas, whose errors are right; not to be changed."""
-    return write_test()
-
-
-@pytest.fixture(scope="session")
-def sample(made):
-    return load_sample([made])
-
-
-@pytest.fixture(scope="session")
-def results(sample):
-    return evaluate(sample, samples=50)
 
 
 @pytest.fixture
