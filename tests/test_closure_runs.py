@@ -121,6 +121,12 @@ def test_the_command_line_runs_and_judges(fast, tmp_path, capsys):
     assert "fit 1 complete" in captured.err and "fit 2 complete" in captured.err
     assert captured.out.rstrip().endswith("no verdict: 2 fits; a verdict needs at least 5, better 25")
     assert json.loads((output / "estimators.json").read_text())["truth"] == "NNPDFLITE_dis_nnlo"
+    shutil.rmtree(output / "fit_02" / "nnfit" / "replica_12")
+    assert cli.main(["closure", str(output), "--resume", "--json"]) == 0  # how many there are stands in the folder
+    assert sorted(p.name for p in (output / "fit_02" / "nnfit").iterdir())[:3] == ["replica_10", "replica_11", "replica_12"]
+    capsys.readouterr()
+    assert cli.main(["closure", str(output), "--fits", "3"]) == 2
+    assert "holds 18 of the 27 replicas already; use --resume" in capsys.readouterr().err
 
 
 # --- bad input ------------------------------------------------------------------------------------
@@ -180,4 +186,4 @@ def test_options_leave_data_out(fast):
 def test_a_folder_that_is_not_there_is_no_runcard(tmp_path, capsys):
     (tmp_path / "fit").mkdir()
     assert cli.main(["closure", str(tmp_path / "fit"), str(tmp_path / "none")]) == 2
-    assert "none: there is no such folder; expected one runcard, or folders" in capsys.readouterr().err
+    assert "none: expected one runcard to run, or folders of finished fits alone" in capsys.readouterr().err

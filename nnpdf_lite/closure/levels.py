@@ -1,4 +1,4 @@
-"""Where the uncertainty comes from: levels 0 and 1 against level 2 (arXiv:1410.8849, section 4.3).
+"""Where the uncertainty comes from: levels 0 and 1 against level 2 (arXiv:1410.8849).
 
 Replicas of level 0 fit the same exact data and differ by what the data do not fix, the extrapolation uncertainty; those of
 level 1 fit the same noisy data, and differ also by the many functions that do equally well; those of level 2 have noise of
