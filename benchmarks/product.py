@@ -102,7 +102,7 @@ def epoch_seconds(trainer: Trainer) -> float:
 
     def watch(progress: Progress) -> None:
         if len(progress.replicas) == len(replicas):  # a replica that starts again goes on alone afterwards
-            times.append((progress.epoch, time.perf_counter()))
+            times.append((int(progress.epochs.max()), time.perf_counter()))
 
     for _ in trainer.train(trainer.initial_state(replicas), watch):
         pass

@@ -43,7 +43,7 @@ def summary(runcard: str, replicas: int) -> str:
     """Train under the profiler; return the table as text."""
     from nnpdf_lite.fit.preparation import prepare
     from nnpdf_lite.fit.problem import build_problem
-    from nnpdf_lite.fit.training import BLOCK, Trainer
+    from nnpdf_lite.fit.training import Trainer
     from nnpdf_lite.runcard import load_runcard
 
     card = load_runcard(runcard)
@@ -59,7 +59,7 @@ def summary(runcard: str, replicas: int) -> str:
             for _ in range(BLOCKS):
                 batch = trainer.advance(batch)
         times, counts = _by_kind(next(Path(folder).rglob("*.xplane.pb")))
-    epochs = BLOCKS * BLOCK
+    epochs = BLOCKS * Trainer.block
     total = sum(times.values())
     lines = [
         f"{runcard}, {replicas} replicas, one thread, TensorFlow {tf.__version__}, {platform.machine()}, {date.today()}",

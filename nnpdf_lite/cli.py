@@ -120,26 +120,13 @@ def _parser() -> UsageParser:
     verb("postfit", postfit, "select the good replicas of a fit", "postfit dis_nnlo_quick", [folder, tables])
     added = verb("evolve", evolve, "evolve a fit and write its LHAPDF set", "evolve dis_nnlo_quick", [folder])
     added.add_argument("--output", metavar="DIR", help="folder of the set; by default FIT/postfit/FIT")
+    from .closure_command import add_options
+
     added = verb(
         "closure", closure, "closure tests: fits of a known truth, and whether their errors are right",
         "closure my_closure.yml --fits 25 --replicas 40", [tables],
     )  # fmt: skip
-    added.add_argument("what", nargs="+", metavar="RUNCARD|FOLDER", help="a runcard, or the folders of finished fits")
-    added.add_argument("--fits", type=int, default=25, metavar="N", help="how many fits (default 25)")
-    added.add_argument("--replicas", type=int, default=40, metavar="N", help="replicas of each fit (default 40)")
-    added.add_argument("--output", metavar="DIR", help="folder of the test; by default the runcard's name, here")
-    added.add_argument("--resume", action="store_true", help="go on with a test that was interrupted, or add fits")
-    added.add_argument(
-        "--checkpoint", type=seconds, default=60.0, metavar="SECONDS", help="seconds between checkpoints (default 60)"
-    )
-    added.add_argument("--leave-out", metavar="SET,SET", help="sets that are predicted, not fitted")
-    added.add_argument("--until", type=int, metavar="YEAR", help="fit only what was published until then")
-    added.add_argument("--edge", metavar="CONDITION", help="fit only points that fulfil it, such as 'x > 0.01'")
-    added.add_argument(
-        "--weight", metavar="SET", help="fit with the weight N/N_set that tests whether a set is consistent"
-    )
-    added.add_argument("--weighted", metavar="DIR", help="compare finished fits with those of --weight")
-    added.add_argument("--compare", action="store_true", help="a line for each of several finished tests")
+    add_options(added)
     added = verb("merge", merge, "one fit out of several of the same runcard", "merge here there --output all")
     added.add_argument("fits", nargs="+", metavar="FIT", help="fit folders")
     added.add_argument("--output", metavar="DIR", required=True, help="fit folder that receives all replicas")
@@ -298,68 +285,9 @@ def evolve(options: argparse.Namespace) -> None:
 
 def closure(options: argparse.Namespace) -> None:
     """Run the fits of a closure test, or take finished ones, and tabulate the estimators."""
-    if not all(Path(what).is_dir() for what in options.what):
-        options.what = [_run_closure(options)]
-    if options.compare:
-        from .closure.compare import comparison
+    from .closure_command import run
 
-        _show(comparison(options.what), options)
-    elif options.weighted:
-        from .closure.inconsistency import weighted_fit_table
-        from .closure.sample import load_sample
-
-        _show(weighted_fit_table(load_sample(options.what), load_sample([options.weighted])), options)
-    else:
-        _estimators(options)
-
-
-def _estimators(options: argparse.Namespace) -> None:
-    from .closure.future import future_table
-    from .closure.results import evaluate, write_results
-    from .closure.sample import find_fits, load_sample
-
-    fits = find_fits(options.what)
-    if len(fits) == 1 and fits[0].runcard.closuretest is None:
-        _show(future_table(fits[0]), options, group="part")
-        return
-    results = evaluate(load_sample(options.what))
-    target = options.what[0] if len(options.what) == 1 else options.output
-    if target:
-        paths = write_results(results, Path(target))
-        print(f"written: {', '.join(map(str, paths))}", file=sys.stderr)
-    if options.json:
-        print(json.dumps(results.summary(), indent=1))
-        return
-    for name in ("data", "pdf"):
-        _show(results.shown(name), options, group="level", dispensable=["xi_2 +-", "xi_2", "n_sigma +-", "n_sigma"])
-        print()
-    print("\n".join(filter(None, (results.verdict.sentence, results.verdict.details))))
-
-
-def _run_closure(options: argparse.Namespace) -> Path:
-    from .runcard import load_runcard
-
-    if len(options.what) > 1:
-        wrong = next(what for what in options.what if not Path(what).is_dir())
-        raise InputError(f"closure {wrong}: there is no such folder; expected one runcard, or folders of finished fits")
-    card = load_runcard(options.what[0])
-    from .closure.multifit import leave_out, run_closure
-    from .closure.progress import ClosureWatcher
-
-    card = leave_out(card, options.leave_out, options.until, options.edge)
-    if options.weight:
-        from .closure.inconsistency import weighted_card
-
-        card = weighted_card(card, options.weight)
-    return run_closure(
-        card,
-        Path(options.output or Path(options.what[0]).stem),
-        options.fits,
-        options.replicas,
-        resume=options.resume,
-        checkpoint_interval=options.checkpoint,
-        watcher=ClosureWatcher(options.replicas),
-    ).path
+    run(options, _show)
 
 
 def merge(options: argparse.Namespace) -> None:

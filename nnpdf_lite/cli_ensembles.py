@@ -166,7 +166,7 @@ def reweight(options: argparse.Namespace) -> None:
 
 def combine(options: argparse.Namespace) -> None:
     """Write a combined set and print where it is."""
-    from .ensembles.combination import write_combination
+    from .ensembles.set_combination import write_combination
     from .results.progress import track
 
     _check_output(options.output)

@@ -112,3 +112,39 @@ def tiny_closure(tmp_path_factory):
 
     card = copy.deepcopy(SMALL_CARD) | {"closuretest": dict(CLOSURE)}
     return run_closure(parse_runcard(card), tmp_path_factory.mktemp("closure") / "tiny", 5, 6).path
+
+
+@pytest.fixture(scope="session")
+def write_test(tmp_path_factory):
+    """Write the folder of a multi-fit test whose errors are right, or wrong by ``width``; see ``toy_closure``."""
+    from toy_closure import write_closure_test
+
+    from nnpdf_lite.runcard import parse_runcard
+
+    def write(fits=12, replicas=20, width=1.0, seed=0, **change):
+        card = copy.deepcopy(SMALL_CARD) | {"closuretest": dict(CLOSURE)} | change
+        return write_closure_test(tmp_path_factory.mktemp("test") / "made", parse_runcard(card), fits, replicas, width, seed)
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def made(write_test):
+    """Folder of a test of 12 fits of 20 replicas, whose errors are right; not to be changed."""
+    return write_test()
+
+
+@pytest.fixture(scope="session")
+def sample(made):
+    """The arrays of ``made``."""
+    from nnpdf_lite.closure.sample import load_sample
+
+    return load_sample([made])
+
+
+@pytest.fixture(scope="session")
+def results(sample):
+    """Its estimators."""
+    from nnpdf_lite.closure.results import evaluate
+
+    return evaluate(sample, samples=50)

@@ -111,7 +111,7 @@ def test_without_a_command_the_help_comes_on_standard_error(call):
     ("arguments", "words"),
     [
         (["fitt", "card.yml"], "there is no command 'fitt'. Did you mean 'fit'?"),
-        (["nonsense"], "Commands: run, fit, validate, data, chi2, postfit, evolve, "),
+        (["nonsense"], "Commands: run, fit, validate, data, chi2, postfit"),
         (["fit"], "required: RUNCARD (see 'nnpdf-lite fit --help')"),
         (["fit", "a.yml", "b.yml"], "one argument too many: 'b.yml'"),
         (["run", "a.yml", "--replicsa", "1-3"], "no option '--replicsa'. Did you mean '--replicas'?"),
@@ -321,7 +321,7 @@ def test_json_keeps_all_digits_and_says_null_for_nothing(capsys):
 
 def batch(epoch, replicas, stopped=0, value=2.1):
     chi2 = value + 0.1 * np.arange(len(replicas))
-    return Progress(epoch, np.array(replicas), chi2, chi2 + 0.2, stopped, ())
+    return Progress(np.full(len(replicas), epoch), np.array(replicas), chi2, chi2 + 0.2, stopped, {})
 
 
 def test_the_bar_of_a_hundred_replicas_fits_into_80_columns():
@@ -336,7 +336,7 @@ def test_the_bar_of_a_hundred_replicas_fits_into_80_columns():
     assert lines[-1].strip() == "chi2/N  training 5e+06 (2.10 to 1e+07)  validation 5e+06 (2.30 to 1e+07)"
     text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen.getvalue()).replace("\r", "\n")
     assert all(len(line) <= 80 for line in text.split("\n"))
-    assert "epoch 12345/17000" in text and "3/100 stopped" in text
+    assert "73%" in text and "3/100 stopped" in text
 
 
 def test_plain_lines_say_epoch_chi2_stopped_and_time_left(monkeypatch):
@@ -354,6 +354,19 @@ def test_plain_lines_say_epoch_chi2_stopped_and_time_left(monkeypatch):
         r"3/4 stopped; at most \d+ s left",
         last,
     )
+
+
+def test_the_time_left_is_that_of_all_replicas_not_of_the_batch(monkeypatch):
+    """Of four replicas in batches of one, the first two have stopped at once: half of all is left."""
+    clock = iter(range(100))
+    monkeypatch.setattr(progress.time, "monotonic", lambda: 10.0 * next(clock))
+    screen = io.StringIO()
+    watcher = progress.TerminalWatcher(Console(file=screen, width=80))
+    watcher.start(4, 1000)
+    watcher.update(0, batch(0, [1]))
+    watcher.update(0, batch(1000, [1], stopped=1))
+    watcher.update(0, batch(1000, [2], stopped=1))  # ten seconds a replica
+    assert screen.getvalue().splitlines()[-1].endswith("2/4 stopped; at most 20 s left")
 
 
 @pytest.mark.slow

@@ -1,6 +1,8 @@
 """Verbs that look at finished sets and make new ones: what a user sees, and what is refused in one message."""
 
 import json
+import re
+import runpy
 import shutil
 from pathlib import Path
 
@@ -31,6 +33,43 @@ def call(capsys):
 def toys(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sets")
     return [write_toy(folder / name, normal(n, seed=n)) for name, n in (("one", 20), ("two", 16))]
+
+
+VERBS = ("compare", "next", "hessian", "compress", "reweight", "combine")
+DOCUMENT = Path(__file__).parents[1] / "docs" / "ensembles.md"
+
+
+# Help and documentation
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_each_verb_has_help_with_an_example(verb, capsys):
+    with pytest.raises(SystemExit) as done:
+        cli.main([verb, "--help"])
+    assert done.value.code == 0 and f"example: nnpdf-lite {verb}" in capsys.readouterr().out
+
+
+def test_every_command_of_the_document_is_one():
+    commands = re.findall(r"^nnpdf-lite (.*?)(?: > \S+)?$", DOCUMENT.read_text(), re.MULTILINE)
+    assert {command.split()[0] for command in commands} == set(VERBS)
+    for command in commands:
+        cli._parser().parse(command.split())
+
+
+def test_every_example_of_the_document_runs(written_tiny_fit, tmp_path, monkeypatch):
+    shutil.copytree(written_tiny_fit, tmp_path / "my_fit", symlinks=True)
+    shutil.copytree(tmp_path / "my_fit/postfit/tiny", tmp_path / "my_fit/postfit/my_fit")
+    for file in (tmp_path / "my_fit/postfit/my_fit").iterdir():
+        file.rename(file.with_name(file.name.replace("tiny", "my_fit")))
+    for file in (tmp_path / "my_fit/nnfit").glob("*/tiny.*"):
+        file.rename(file.with_name(file.name.replace("tiny", "my_fit")))
+    monkeypatch.chdir(tmp_path)
+    code = "".join(re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(), re.DOTALL))
+    for size in ("50", "40"):  # of a fit of a hundred replicas; this one has three
+        code = code.replace(f"{size})", "2)")
+    (tmp_path / "examples.py").write_text(code)
+    runpy.run_path(str(tmp_path / "examples.py"))
+    assert [load_set(tmp_path / name).errors.n for name in ("unweighted", "smaller", "eigenvectors")] == [2, 2, 2]
 
 
 # compare

@@ -336,7 +336,7 @@ def test_dates_come_from_the_journal_or_from_arxiv(closure_card):
         ({"datasets": ["HERA_CHARM"]}, r"left_out.datasets\[0\]: HERA_CHARM is not in dataset_inputs"),
         ({"edge": "Q2"}, "left_out.edge: 'Q2' is a number, expected a condition"),
         ({"edge": "Q > 3"}, "unknown variable 'Q', expected one of x, Q2, y. Did you mean 'Q2'"),
-        ({"edge": "x > 2"}, "left_out leave no data"),
+        ({"edge": "x > 2"}, "leave no data outside left_out"),
     ],
 )
 def test_mistakes_in_what_is_left_out_are_named(closure_card, what, message):

@@ -51,8 +51,20 @@ def test_a_fit_without_a_set_is_told_what_to_run(tiny_fit, tmp_path):
 def test_a_set_older_than_its_postfit_is_refused(written_tiny_fit, tmp_path):
     copy = Path(shutil.copytree(written_tiny_fit, tmp_path / "tiny", symlinks=True))
     (copy / "postfit/tiny/tiny_0003.dat").unlink()
-    with pytest.raises(InputError, match="has 2 replicas, postfit keeps 3; run 'nnpdf-lite evolve"):
+    with pytest.raises(InputError, match="has 2 replicas where postfit kept 3 of 3.*run 'nnpdf-lite evolve"):
         load_set(copy)
+
+
+def test_a_set_is_refused_when_replicas_came_after_it(written_tiny_fit, tmp_path):
+    copy = Path(shutil.copytree(written_tiny_fit, tmp_path / "tiny", symlinks=True))
+    shutil.copytree(copy / "nnfit/replica_1", copy / "nnfit/replica_9")
+    with pytest.raises(InputError, match="kept 3 of 3, and 4 are there now; run 'nnpdf-lite evolve"):
+        load_set(copy)
+
+
+def test_a_misspelt_fit_is_answered_with_the_nearest_one(written_tiny_fit):
+    with pytest.raises(InputError, match="Did you mean 'tiny'"):
+        load_set(written_tiny_fit.parent / "tiny1")
 
 
 def test_a_set_of_one_member_has_a_value_and_no_uncertainty():
@@ -179,7 +191,7 @@ def test_parameter_variations_are_no_error_members(tmp_path):
 @pytest.mark.parametrize(
     ("info", "members_there", "words"),
     [({"ErrorType": "hesian"}, 5, "Did you mean 'hessian'"), ({"ErrorType": "hessian", "NumMembers": 9}, 5, "9 expected"),
-     ({"ErrorType": "hessian"}, 4, "without all of them"), ({"ErrorType": "symmhessian", "ErrorConfLevel": 100}, 5, "below 100")],
+     ({"ErrorType": "hessian"}, 4, "without all of them"), ({"ErrorType": "hessian", "NumMembers": "x"}, 5, "expected a number"), ({"ErrorType": "symmhessian", "ErrorConfLevel": 100}, 5, "below 100")],
 )  # fmt: skip
 def test_a_set_whose_errors_mean_nothing_is_refused(info, members_there, words):
     with pytest.raises(InputError, match=words):

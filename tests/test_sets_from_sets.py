@@ -12,10 +12,10 @@ from toy_sets import FLAVOURS, Q, X, normal, toy_set
 
 import nnpdf_lite
 from nnpdf_lite.ensembles import load_set
-from nnpdf_lite.ensembles.combination import replica_combinations, write_combination
 from nnpdf_lite.ensembles.compression import ESTIMATORS, compress, write_selection
 from nnpdf_lite.ensembles.hessian import write_hessian
 from nnpdf_lite.ensembles.linear import Part, common_grid, write_combinations
+from nnpdf_lite.ensembles.set_combination import replica_combinations, write_combination
 from nnpdf_lite.ensembles.uncertainty import ErrorModel, Members
 from nnpdf_lite.errors import InputError
 from nnpdf_lite.pdf.lhapdf_format import read_member
@@ -181,6 +181,13 @@ def test_a_selection_holds_its_members_and_their_mean(replicas, folder):
     values = replicas.xf("g", SHOWN, 10.0).values[[5, 9, 9]]
     assert np.allclose(made.xf("g", SHOWN, 10.0).values, [values.mean(axis=0), *values], rtol=1e-6)
     assert made.errors == ErrorModel("replicas", 3) and made.lhapdf.info["SetDesc"] == "three"
+
+
+def test_replicas_that_are_all_alike_have_nothing_to_describe(tmp_path):
+    alike = toy_set(tmp_path / "alike", np.ones((6, 2)))
+    for make in (lambda: write_hessian(alike, tmp_path / "x", 2), lambda: compress(alike, 3)):
+        with pytest.raises(InputError, match="all alike"):
+            make()
 
 
 # Combination

@@ -29,7 +29,7 @@ def bias_and_variance(whitened: Deviations, resampling: Resampling) -> tuple[np.
     """Return bias and variance per point of each fit, both (B + 1, F).
 
     Bias is the chi2 of the mean PDF to the truth, ``1/n (E[g] - f)^T C^-1 (E[g] - f)``; variance the mean chi2 of the
-    replicas to their mean, ``1/n E[(g - E[g])^T C^-1 (g - E[g])]`` (arXiv:2111.05787, eqs. 3.9 and 3.10). Expected: equal
+    replicas to their mean, ``1/n E[(g - E[g])^T C^-1 (g - E[g])]`` (arXiv:2111.05787). Expected: equal
     on average over fits. A single bias may be negative where it vanishes.
     """
     biases, variances = [], []
@@ -43,7 +43,7 @@ def bias_and_variance(whitened: Deviations, resampling: Resampling) -> tuple[np.
 
 
 def ratio_bias_variance(bias: np.ndarray, variance: np.ndarray, resampling: Resampling) -> np.ndarray:
-    """Return ``R_bv = sqrt(<bias> / <variance>)`` (B + 1,), averages over fits (arXiv:2111.05787, eq. 3.12).
+    """Return ``R_bv = sqrt(<bias> / <variance>)`` (B + 1,), averages over fits (arXiv:2111.05787, arXiv:2109.02653 section 6.1).
 
     Expected: 1. Above 1 the errors are too small by this factor, below 1 too large.
     """
@@ -55,8 +55,8 @@ def chi2_decomposition(whitened: Deviations, noise: np.ndarray) -> dict[str, np.
     """Return how the chi2 of replicas to the data they were fitted to comes about, per point, each (F,).
 
     ``chi2 = bias + variance + noise + cross`` holds exactly: ``noise`` is the chi2 of the truth to the data and ``cross``
-    is ``-2/n (E[g] - f)^T C^-1 eta``, negative as far as the fit follows the noise eta (arXiv:2111.05787, eqs. 3.7 to
-    3.11; for data that were not fitted its expectation is 0). ``delta_chi2`` is the chi2 of the mean PDF minus that of
+    is ``-2/n (E[g] - f)^T C^-1 eta``, negative as far as the fit follows the noise eta (arXiv:2111.05787; for data that
+    were not fitted its expectation is 0). ``delta_chi2`` is the chi2 of the mean PDF minus that of
     the truth (arXiv:1410.8849, eq. 28, here per point); in a linear model without bias it is expected to be -variance.
 
     Parameters
@@ -105,7 +105,7 @@ def pull_statistics(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return coverage, mean and mean square of the pulls of each fit, averaged over its points.
 
-    Coverage, xi_n, is the fraction of points whose pull is smaller than n sigma (arXiv:2111.05787, eq. 3.15). Expected:
+    Coverage, xi_n, is the fraction of points whose pull is smaller than n sigma (arXiv:2111.05787). Expected:
     erf(n / sqrt 2), which is 0.683 and 0.954 for 1 and 2; a mean of 0 and a mean square of 1. Limits and squares are
     those of Student's distribution, so that this holds for any R (see `pulls`).
 
@@ -168,7 +168,7 @@ def principal_components(deviations: Deviations, explained: float, correlation: 
     explained : float
         Fraction of the variance that the components kept explain.
     correlation : bool
-        Of the correlation matrix instead, for points of different units (arXiv:2503.17447, section 2.2).
+        Of the correlation matrix instead, for points of different units (arXiv:2503.17447).
 
     Returns
     -------
@@ -195,7 +195,7 @@ def principal_components(deviations: Deviations, explained: float, correlation: 
 def normalised_bias(deviations: Deviations, components: np.ndarray, resampling: Resampling) -> np.ndarray:
     """Return the bias of each fit in units of the PDF covariance, (B + 1, F), in K principal components (n, K).
 
-    ``B = 1/K sum_k (v_k . (E[g] - f))^2 / lambda_k`` (arXiv:2503.17447, eq. 2.20). Expected: 1 on average over fits; the
+    ``B = 1/K sum_k (v_k . (E[g] - f))^2 / lambda_k`` (arXiv:2503.17447). Expected: 1 on average over fits; the
     root of that average says by how much errors are too small. Basis and variances are not drawn anew in bootstraps.
     """
     biases = []
@@ -203,6 +203,11 @@ def normalised_bias(deviations: Deviations, components: np.ndarray, resampling: 
         mean = weights @ (rows @ components)
         biases.append((mean**2).mean(axis=1) / (1 + 1 / len(rows)))
     return np.array(biases).T
+
+
+def chi2_of_means(whitened: Deviations, noise: np.ndarray) -> np.ndarray:
+    """Return the chi2 (F,), summed over points, of the mean of each fit to its data, truth plus whitened ``noise`` (F, n)."""
+    return np.array([((rows.mean(axis=0) - eta) ** 2).sum() for rows, eta in zip(whitened, noise)])
 
 
 def n_sigma(chi2: np.ndarray, n: int) -> np.ndarray:

@@ -2,12 +2,11 @@
 
 import numpy as np
 import pandas as pd
-import scipy.linalg
 
 from ..errors import InputError, nearest
 from ..fit.problem import measured_problem
 from ..runcard import Runcard
-from .estimators import n_sigma
+from .estimators import chi2_of_means, n_sigma, whiten
 from .sample import ClosureSample
 
 #: Thresholds of n_sigma that are tabulated; the field flags sets above 2.
@@ -19,14 +18,13 @@ def n_sigma_table(sample: ClosureSample) -> pd.DataFrame:
 
     The chi2 is that to the data of the fit, with the uncertainties the fit believes in and no weights.
     """
-    means = np.array([rows.mean(axis=0) for rows in sample.predictions])
-    residual = means - sample.central
+    noise = sample.central - sample.truth
     found = {}
     for name in dict.fromkeys(sample.datasets[sample.fitted]):
         chosen = (sample.datasets == name) & sample.fitted
         factor = np.linalg.cholesky(sample.covmat[np.ix_(chosen, chosen)])
-        white = scipy.linalg.solve_triangular(factor, residual[:, chosen].T, lower=True)
-        found[name] = n_sigma((white**2).sum(axis=0), int(chosen.sum()))
+        deviations, (eta,) = whiten([d[:, chosen] for d in sample.deviations], factor), whiten([noise[:, chosen]], factor)
+        found[name] = n_sigma(chi2_of_means(deviations, eta), int(chosen.sum()))
     return pd.DataFrame(found, index=list(sample.names)).T
 
 

@@ -1,4 +1,4 @@
-"""Where the uncertainty comes from: levels 0 and 1 against level 2 (arXiv:1410.8849, section 4.3).
+"""Where the uncertainty comes from: levels 0 and 1 against level 2 (arXiv:1410.8849).
 
 Replicas of level 0 fit the same exact data and differ by what the data do not fix, the extrapolation uncertainty; those of
 level 1 fit the same noisy data, and differ also by the many functions that do equally well; those of level 2 have noise of
@@ -6,12 +6,15 @@ their own, and carry the uncertainty of the data as well.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from ..errors import InputError
 from ..results.ensemble import ARC_LENGTH_FLAVOURS, Ensemble
 from .grids import column, flavour_grid
+from .sample import load_sample
 
 #: Momentum fractions outside the data that are looked at besides the field's.
 EXTRAPOLATION = (1e-5, 1e-4)
@@ -21,6 +24,22 @@ def spread(ensembles: Sequence[Ensemble], flavour: str, x: np.ndarray) -> np.nda
     """Return the standard deviation (X,) of the replicas of a flavour at ``x`` (X,), averaged over fits in quadrature."""
     variances = [e.at(x)[:, :, column(flavour)].var(axis=0, ddof=1) for e in ensembles]
     return np.sqrt(np.mean(variances, axis=0))
+
+
+def levels_table(paths: Sequence[str | Path]) -> pd.DataFrame:
+    """Tabulate `uncertainty_ratios` of finished tests of several levels, fit folders or folders of multi-fit tests.
+
+    Raises
+    ------
+    InputError
+        Unless there is one of level 2 and one of another level.
+    """
+    samples = [load_sample([path]) for path in paths]
+    levels = {sample.level: sample.ensembles for sample in samples}
+    if 2 not in levels or len(levels) < 2:
+        found = ", ".join(f"{path}: level {sample.level}" for path, sample in zip(paths, samples))
+        raise InputError(f"--levels: expected a test of level 2 and others of level 0 or 1 ({found})")
+    return uncertainty_ratios(levels)
 
 
 def uncertainty_ratios(levels: dict[int, Sequence[Ensemble]], points: int = 4) -> pd.DataFrame:

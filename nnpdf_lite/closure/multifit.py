@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError
-from ..fit.parallel import worker_count
+from ..fit.parallel import training_workers
 from ..fit.preparation import prepare, replica_data
 from ..fit.problem import Problem, closure_problem, measured_problem, truth_predictions, with_data
 from ..flavours import EVOLUTION_FLAVOURS
@@ -19,6 +19,7 @@ from ..results.fit_folder import FitFolder, check_folder, create_folder, first_d
 from ..results.run import Watcher, train_and_write
 from ..runcard import Runcard, load_runcard, parse_runcard
 from ..runcard.kinds import LARGEST_SEED
+from .resampling import FEWEST_REPLICAS
 
 #: Replica numbers have four digits.
 LARGEST_REPLICA = 9999
@@ -136,7 +137,7 @@ def run_closure(
         for f in range(fits):
             create_folder(folder.fit_path(f), fit_card(card, f))
         loaded = time.monotonic() - started
-        workers = worker_count(fits * replicas, card.maxcores)
+        workers = training_workers(fits * replicas, card)
         watcher.note(
             f"{fits} fits of {replicas} replicas, {measured.n_data} points, {len(present)} replicas there already; "
             f"{workers} worker{'s' if workers > 1 else ''}; data and theory loaded in {loaded:.1f} s"
@@ -170,8 +171,13 @@ def _check_request(card: Runcard, fits: int, replicas: int) -> None:
             "closuretest: missing; expected fakedata: true, fakepdf: the truth and fakenoise: true, as in "
             "docs/closure.md"
         )
-    if fits < 1 or replicas < 1:
-        raise InputError(f"--fits {fits} --replicas {replicas}: expected at least one of each")
+    if fits < 1:
+        raise InputError(f"--fits {fits}: expected at least 1")
+    if replicas < FEWEST_REPLICAS:
+        raise InputError(
+            f"--replicas {replicas}: estimators need at least {FEWEST_REPLICAS} replicas in each fit, and postfit may drop "
+            "some; 40 are usual"
+        )
     if fits * replicas > LARGEST_REPLICA:
         raise InputError(
             f"--fits {fits} --replicas {replicas}: {fits * replicas} replicas; there are numbers for {LARGEST_REPLICA}"

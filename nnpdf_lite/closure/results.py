@@ -8,7 +8,7 @@ import pandas as pd
 
 from ..errors import InputError
 from ..results.fit_folder import write_text
-from .resampling import Resampling
+from .resampling import FEWEST_REPLICAS, Resampling
 from .sample import ClosureSample
 from .tables import estimator_table, wide
 from .verdict import Verdict, judge
@@ -68,7 +68,18 @@ class ClosureResults:
 
 
 def evaluate(sample: ClosureSample, samples: int = 200) -> ClosureResults:
-    """Compute every estimator of a sample, with errors from so many bootstrap samples, and judge them."""
+    """Compute every estimator of a sample, with errors from so many bootstrap samples, and judge them.
+
+    Raises
+    ------
+    InputError
+        If postfit leaves too few replicas of a fit.
+    """
+    for name, size in zip(sample.names, sample.sizes):
+        if size < FEWEST_REPLICAS:
+            raise InputError(
+                f"{name}: postfit leaves {size} replicas; estimators need at least {FEWEST_REPLICAS} in each fit"
+            )
     table = estimator_table(sample, Resampling.draw(sample.sizes, samples))
     return ClosureResults(sample, table, judge(table, len(sample.names)))
 

@@ -85,12 +85,16 @@ class ClosureSample:
         return groups_of(self.problem.datasets)
 
     def pdf_deviations(self, grid: Sequence[tuple[int, np.ndarray]]) -> list[np.ndarray]:
-        """Return ``x f`` minus truth at Q0, F arrays (R_f, n), for a list of (evolution flavour, x (X,))."""
+        """Return ``x f`` minus truth at Q0, F arrays (R_f, n), for a list of (evolution flavour, x (X,)).
+
+        Differences are interpolated, not PDFs: values close to each other are known better than any interpolation.
+        """
         x = np.unique(np.concatenate([points for _, points in grid]))
-        truth = truth_pdf(self.card, self.problem.card.q0, x)
         rows = np.concatenate([np.searchsorted(x, points) for _, points in grid])
         columns = np.concatenate([np.full(len(points), flavour) for flavour, points in grid])
-        return [((e.at(x) - truth) * x[:, None])[:, rows, columns] for e in self.ensembles]
+        q0 = self.problem.card.q0
+        differences = [e.at(x, e.f - truth_pdf(self.card, q0, e.x)) for e in self.ensembles]
+        return [(difference * x[:, None])[:, rows, columns] for difference in differences]
 
 
 def groups_of(datasets: Sequence[Dataset]) -> list[tuple[str, str, np.ndarray]]:

@@ -112,20 +112,16 @@ def data_estimators(
         "bias": mean(bias),
         "variance": mean(variance),
     }
-    decomposition = e.chi2_decomposition(whitened, e.whiten([noise], cholesky)[0])
+    white_noise = e.whiten([noise], cholesky)[0]
+    decomposition = e.chi2_decomposition(whitened, white_noise)
     for name in ("noise", "cross", "chi2", "delta_chi2"):
         values[name] = mean(decomposition[name])
-    values["n_sigma"] = mean(_n_sigma(decomposition, len(covmat)))
+    values["n_sigma"] = mean(e.n_sigma(e.chi2_of_means(whitened, white_noise), len(covmat)))
     blocks = np.array([experiment_of(name) for name in datasets])
     values |= _coverage_and_pulls(deviations, covmat, resampling, blocks)
     values["R_b"] = mean(e.normalised_bias(deviations, components, resampling), np.sqrt)
     values["components"] = Estimate(float(len(variances)), np.nan)
     return values
-
-
-def _n_sigma(decomposition: dict[str, np.ndarray], n: int) -> np.ndarray:
-    """Return n_sigma of each fit's mean PDF on the data of that fit."""
-    return e.n_sigma(n * (decomposition["noise"] + decomposition["delta_chi2"]), n)
 
 
 def _future(sample: ClosureSample, chosen: np.ndarray, covmat: np.ndarray, resampling: Resampling) -> Estimate:

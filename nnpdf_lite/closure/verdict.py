@@ -82,12 +82,13 @@ def judge(table: pd.DataFrame, fits: int) -> Verdict:
     if fits < FEWEST_FITS:
         few = f"{fits} fit{'s' if fits > 1 else ''}; a verdict needs at least {FEWEST_FITS}, better 25"
         return Verdict(None, f"no verdict: {few}", "", 0, np.nan)
-    passed, sentence, looks, limit = _sentence(_chosen(table, JUDGED, fits))
-    fine = _sentence(_chosen(table, DETAILS, fits))
+    passed, sentence, looks, limit = _sentence(chosen_rows(table, JUDGED, fits))
+    fine = _sentence(chosen_rows(table, DETAILS, fits))
     return Verdict(passed, sentence, f"in detail (by experiment, set and x): {fine[1]}", looks, limit)
 
 
-def _chosen(table: pd.DataFrame, what: tuple, fits: int) -> pd.DataFrame:
+def chosen_rows(table: pd.DataFrame, what: tuple, fits: int) -> pd.DataFrame:
+    """Return the rows of a table that `JUDGED` or `DETAILS` names and that can be judged, with their ``sigma``."""
     chosen = np.zeros(len(table), bool)
     for space, level, estimators in what:
         chosen |= ((table.space == space) & (table.level == level) & table.estimator.isin(estimators)).to_numpy()

@@ -74,7 +74,7 @@ def with_central(datasets: Sequence[Dataset], central: np.ndarray) -> tuple[Data
 
 
 def rescale_uncertainties(dataset: Dataset, settings: InconsistentData) -> Dataset:
-    """Return the set with the systematic errors of an inconsistent closure test rescaled (arXiv:2503.17447, sec. 2.3).
+    """Return the set with the systematic errors of an inconsistent closure test rescaled (arXiv:2503.17447).
 
     As in validphys, the names are kinds of sources, SPECIAL stands for all that correlate sets, and the error called
     ``stat`` is left alone.

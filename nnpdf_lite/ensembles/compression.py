@@ -128,6 +128,8 @@ class _Statistics:
         x = np.union1d(SAMPLED_X, CORRELATED_X)
         xf = pdf.xf(EVOLUTION, x, pdf.q0)
         varies = xf.sigma > 1e-6 * np.abs(xf.central).max(axis=1, keepdims=True)
+        if not varies.any():
+            raise InputError(f"{pdf.name}: its replicas are all alike, any of them will do")
         z = ((xf.replicas - xf.central) / np.where(varies, xf.replicas.std(axis=0), 1.0))[:, varies]
         powers = [z**k for k in (1, 2, 3, 4)]
         steps = [z < edge for edge in (-2, -1, 0, 1, 2)]

@@ -10,6 +10,7 @@ and 0.95 for beta; of two points, the widest. alpha ends at 2, beta begins at 0,
 ends at ``ALPHA_LIMITS``.
 """
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -70,7 +71,9 @@ def preprocessing_table(pdf: PDFSet, *, limits: bool = True) -> pd.DataFrame:
     if pdf.fit is None:
         raise InputError(f"{pdf.name}: preprocessing ranges are those of a fit; this set belongs to none")
     if not pdf.errors.has_uncertainty:
-        raise InputError(f"{pdf.name}: preprocessing ranges follow from two or more replicas; this fit has {pdf.errors}")
+        raise InputError(
+            f"{pdf.name}: preprocessing ranges follow from two or more replicas; this fit has {pdf.errors}"
+        )
     card = pdf.fit.runcard
     scaled = card.parameters.feature_scaling_points is not None
     ranges = next_ranges(pdf, [entry.fl for entry in card.fitting.basis], limits=limits)
@@ -107,7 +110,9 @@ def next_ranges(
 
 def _ends(exponents: Members) -> tuple[np.ndarray, np.ndarray]:
     """Return mean minus and plus twice the distance to the ends of the 68% interval."""
-    mean = np.nanmean(exponents.replicas, axis=0) if exponents.errors.kind == "replicas" else exponents.central
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # all NaN, as is the answer
+        mean = np.nanmean(exponents.replicas, axis=0)
     low, high = exponents.interval()
     return mean - 2 * (mean - low), mean + 2 * (high - mean)
 

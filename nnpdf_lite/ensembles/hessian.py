@@ -85,4 +85,6 @@ def sampled_deviations(pdf: PDFSet, x: np.ndarray, q: float) -> np.ndarray:
     partons = [name for name, pid in PARTON_PIDS.items() if pid in pdf.flavours]
     xf = pdf.xf([*partons, *(name for name in EVOLUTION if name != "g")], x, q)
     varies = xf.sigma > 1e-6 * np.abs(xf.central).max(axis=1, keepdims=True)
+    if not varies.any():
+        raise InputError(f"{pdf.name}: its replicas are all alike, so there is nothing to describe")
     return ((xf.replicas - xf.central) / np.where(varies, xf.sigma, 1.0))[:, varies]

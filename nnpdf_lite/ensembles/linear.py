@@ -13,6 +13,7 @@ import numpy as np
 from ..errors import InputError
 from ..pdf.lhapdf_format import FEWEST_KNOTS, Subgrid, check_free, member_text, read_member, write_set
 from .sources import PDFSet, Track, silent
+from .uncertainty import number_in
 
 #: Numbers held at once while members are added up: 0.5 GB.
 _MOST_NUMBERS = 2**26
@@ -87,11 +88,11 @@ def common_grid(sets: Sequence[PDFSet]) -> list[Subgrid]:
         If the sets have no flavours or no range in common, or were made with another alpha_s or order.
     """
     for key in ("AlphaS_MZ", "OrderQCD"):
-        values = [pdf.lhapdf.info.get(key) for pdf in sets]
+        values = [number_in(pdf.lhapdf.info, key, pdf.name, np.nan) for pdf in sets]
         for pdf, one in zip(sets, values):
-            if one is not None and values[0] is not None and not np.isclose(float(one), float(values[0]), rtol=1e-4):
+            if abs(one - values[0]) > 1e-4 * abs(values[0]):  # not where either does not say
                 raise InputError(
-                    f"PDF sets {sets[0].name} and {pdf.name} do not combine: {key} is {values[0]} and {one}; PDFs fitted "
+                    f"PDF sets {sets[0].name} and {pdf.name} do not combine: {key} is {values[0]:g} and {one:g}; PDFs fitted "
                     "with another coupling or order are not samples of one quantity"
                 )
     first = read_member(_file(sets[0], 0))

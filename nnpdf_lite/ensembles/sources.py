@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..errors import InputError
+from ..errors import InputError, nearest
 from ..fit.problem import Problem
 from ..flavours import FLAVOUR_PIDS
 from ..pdf.lhapdf_set import LHAPDFSet, load_pdf_set
@@ -147,7 +147,11 @@ def load_set(what: "str | os.PathLike | Fit | PDFSet") -> PDFSet:
         fit = load_fit(Path(what).expanduser())
     if fit is not None:
         _check_written(fit)
-    lhapdf = load_pdf_set(what if fit is None else fit.folder.lhapdf_path)
+    try:
+        lhapdf = load_pdf_set(what if fit is None else fit.folder.lhapdf_path)
+    except InputError as error:
+        fits = [card.parent.name for card in Path(str(what)).expanduser().absolute().parent.glob("*/filter.yml")]
+        raise InputError(f"{error}{nearest(Path(str(what)).name, fits)}") from None
     return PDFSet(lhapdf, ErrorModel.from_info(lhapdf.name, lhapdf.info, lhapdf.n_members), fit)
 
 
@@ -158,15 +162,17 @@ def _check_written(fit: Fit) -> None:
         raise InputError(
             f"{path}: this fit has no LHAPDF set yet; run 'nnpdf-lite evolve {path}' first (it runs postfit)"
         )
-    record = written.parent / "veto_count.json"
+    members = sum(1 for _ in written.glob(f"{written.name}_[0-9][0-9][0-9][0-9].dat")) - 1
+    finished, record = len(fit.folder.finished()), written.parent / "veto_count.json"
     try:
-        kept = len(json.loads(record.read_text())["kept"])
+        selection = json.loads(record.read_text())
+        kept, judged = len(selection.get("kept", range(members))), selection.get("replicas", finished)
     except FileNotFoundError:
         return
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{record}: unreadable ({error}); run 'nnpdf-lite postfit {path}' again") from None
-    members = sum(1 for _ in written.glob(f"{written.name}_[0-9][0-9][0-9][0-9].dat")) - 1
-    if members != kept:
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise InputError(f"{record}: unreadable ({error}); run 'nnpdf-lite evolve {path}' again") from None
+    if (members, finished) != (kept, judged):
         raise InputError(
-            f"{path}: its LHAPDF set has {members} replicas, postfit keeps {kept}; run 'nnpdf-lite evolve {path}' again"
+            f"{path}: its LHAPDF set has {members} replicas where postfit kept {kept} of {judged}, and {finished} are "
+            f"there now; run 'nnpdf-lite evolve {path}' again"
         )

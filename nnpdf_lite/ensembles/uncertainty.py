@@ -5,6 +5,7 @@ Hessian sets of pairs of members (``hessian``) and of one member per eigenvector
 another confidence level than one sigma (``ErrorConfLevel``, such as CT18's 90) are rescaled as LHAPDF does.
 """
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -16,6 +17,15 @@ from ..errors import InputError, nearest
 #: Probability within one standard deviation.
 ONE_SIGMA = 0.6826894921370859
 KINDS = ("replicas", "hessian", "symmhessian", "none")
+
+
+def number_in(info: Mapping, key: str, name: str, default: float) -> float:
+    """Return a number of a set's ``.info``; InputError where something else stands there."""
+    value = info.get(key, default)
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise InputError(f"PDF set {name}: {key} is {value!r} in its info file, expected a number") from None
 
 
 @dataclass(frozen=True)
@@ -54,13 +64,13 @@ class ErrorModel:
                 f"PDF set {name}: ErrorType is '{kind}' where {', '.join(KINDS[:3])} is expected, so its {n_members} "
                 f"members have no known meaning.{nearest(kind, KINDS[:3])}"
             )
-        expected = int(info.get("NumMembers", n_members))
+        expected = number_in(info, "NumMembers", name, n_members)
         if kind != "replicas" and (expected != n_members or (kind == "hessian" and n % 2)):
             raise InputError(
-                f"PDF set {name}: {n_members} members there, {expected} expected by its info file; a Hessian set has no "
+                f"PDF set {name}: {n_members} members there, {expected:g} expected by its info file; a Hessian set has no "
                 "uncertainty without all of them"
             )
-        level = float(info.get("ErrorConfLevel", 100 * ONE_SIGMA)) / 100
+        level = number_in(info, "ErrorConfLevel", name, 100 * ONE_SIGMA) / 100
         if not 0 < level < 1:
             raise InputError(
                 f"PDF set {name}: ErrorConfLevel = {info['ErrorConfLevel']}; expected a percentage below 100"
@@ -134,7 +144,9 @@ class Members:
         NaN for a set of one member.
         """
         if self.errors.kind == "replicas":
-            low, high = np.nanquantile(self.replicas, [(1 - level) / 2, (1 + level) / 2], axis=0)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)  # all NaN, as is the answer
+                low, high = np.nanquantile(self.replicas, [(1 - level) / 2, (1 + level) / 2], axis=0)
             return low, high
         down, up = self._asymmetric() if self.errors.kind == "hessian" else (self.sigma, self.sigma)
         factor = norm.ppf((1 + level) / 2)

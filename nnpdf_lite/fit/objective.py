@@ -108,15 +108,35 @@ class Objective:
 
     def __call__(self, xf: tf.Tensor, replicas: Mapping[str, tf.Tensor], multipliers: tf.Tensor) -> Loss:
         """Evaluate at ``x f`` (R, K, X), with the per-replica tensors of ``chi2`` and multipliers (R, sets)."""
-        n_positivity, n_fk = self.positivity_sets.shape[1], self.operator.n_fk
+        pieces = self.pieces(self.on_fk_nodes(xf))
+        return self.loss(pieces, self.predict(pieces), replicas, multipliers)
+
+    def on_fk_nodes(self, xf: tf.Tensor) -> tf.Tensor:
+        """Return what of ``x f`` (R, K, X) the tables see, (R, K J)."""
+        n_fk = self.operator.n_fk
         fk_nodes, _ = tf.split(xf, [n_fk, xf.shape[2] - n_fk], axis=2)
-        flat = tf.reshape(fk_nodes, (-1, xf.shape[1] * n_fk))
-        pieces = tf.split(tf.matmul(flat, self.rows, transpose_b=True), self.sizes, axis=1)
-        nonlinear, positivity, integrability = (
-            _predict(plan, pieces) for plan in (self.nonlinear, self.positivity, self.integrability)
-        )
+        return tf.reshape(fk_nodes, (-1, xf.shape[1] * n_fk))
+
+    def pieces(self, flat: tf.Tensor) -> list[tf.Tensor]:
+        """Return the product of ``x f`` (R, K J) with all rows, split: the rows of chi2 first, then those of each operand."""
+        return tf.split(tf.matmul(flat, self.rows, transpose_b=True), self.sizes, axis=1)
+
+    def predict(self, pieces: list[tf.Tensor]) -> list[tf.Tensor | None]:
+        """Return nonlinear data, positivity and integrability, (R, n) each; None where there is nothing to predict."""
+        return [_predict(plan, pieces) for plan in (self.nonlinear, self.positivity, self.integrability)]
+
+    def loss(
+        self,
+        pieces: list[tf.Tensor],
+        predictions: list[tf.Tensor | None],
+        replicas: Mapping[str, tf.Tensor],
+        multipliers: tf.Tensor,
+    ) -> Loss:
+        """Return the loss of predictions."""
+        n_positivity = self.positivity_sets.shape[1]
+        nonlinear, positivity, integrability = predictions
         training, validation = self.chi2(pieces[0], nonlinear, replicas)
-        total, violation = training, tf.zeros((tf.shape(flat)[0], 1), flat.dtype)
+        total, violation = training, tf.zeros_like(training)[:, None]
         if positivity is not None:
             elu = tf.nn.relu(-positivity) + ELU_ALPHA * (tf.exp(tf.minimum(-positivity, 0.0)) - 1)
             violation = tf.matmul(elu, self.positivity_sets)

@@ -13,13 +13,20 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
+from ..runcard import Runcard
 from .training_task import Progress, TrainedReplica, TrainingTask
 
 
-def worker_count(n_replicas: int, maxcores: int | None) -> int:
-    """Return how many workers share the replicas: one per GPU where TensorFlow has any, else one per core it may use."""
+def worker_count(n_tasks: int, maxcores: int | None) -> int:
+    """Return how many workers share some tasks: one per core this process may use."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(gpu_count() or cores, maxcores or cores, n_replicas))
+    return max(1, min(cores, maxcores or cores, n_tasks))
+
+
+def training_workers(n_replicas: int, card: Runcard) -> int:
+    """Return how many workers train: one per GPU where TensorFlow has any and the optimiser has a use for it, else one per core."""
+    gpus = 0 if card.parameters.optimizer.second_order else gpu_count()
+    return worker_count(min(n_replicas, gpus or n_replicas), card.maxcores)
 
 
 def gpu_count() -> int:

@@ -103,8 +103,8 @@ def load_data(card: Runcard, theory: TheoryCard, *, left_out: bool = False) -> l
             datasets.append(dataset)
     if not sum(len(dataset.kept) for dataset in datasets):
         raise InputError(
-            f"datacuts: q2min = {card.datacuts.q2min}, w2min = {card.datacuts.w2min}, the filter rules and "
-            "left_out leave no data"
+            f"datacuts: q2min = {card.datacuts.q2min}, w2min = {card.datacuts.w2min} and the filter rules leave no data"
+            + (" outside left_out" if card.left_out else "")
         )
     return datasets
 

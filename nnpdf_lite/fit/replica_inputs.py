@@ -20,13 +20,14 @@ class ReplicaInputs:
         """Return the tensors of ``replicas``, repeated by ``rows`` (positions among them) to fill a batch up."""
         rows = np.arange(len(replicas)) if rows is None else rows
         numbers = [int(replica) for replica in replicas]
-        self.folded = {number: self.folded.get(number) or self._fold(number) for number in numbers}
+        self.folded = {number: self.folded.get(number) or self.fold(number) for number in numbers}
         folded = [self.folded[numbers[row]] for row in rows]
         arrays = {name: np.array([one[name] for one in folded]) for name in folded[0] if name != "form"}
         arrays["form"] = np.array([one["form"] for one in folded[: 1 if self.shared else None]])
         return {name: tf.constant(values) for name, values in arrays.items()}
 
-    def _fold(self, replica: int) -> dict[str, np.ndarray]:
+    def fold(self, replica: int) -> dict[str, np.ndarray]:
+        """Return the arrays of one replica."""
         i = self.position[replica]
         data, mask = self.task.data[i], self.task.masks[i]
         folded = self.shared or self.folding.mask(mask)

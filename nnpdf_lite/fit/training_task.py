@@ -43,14 +43,17 @@ class TrainingTask:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a batch stands after a block: arrays over its replicas, chi2 per point."""
+    """Where a batch stands after a block: arrays over its replicas, chi2 per point.
 
-    epoch: int
+    ``restarted`` says of each replica that starts again in a word what went wrong.
+    """
+
+    epochs: np.ndarray
     replicas: np.ndarray
     training: np.ndarray
     validation: np.ndarray
     stopped: int
-    restarted: tuple[int, ...]
+    restarted: dict[int, str]
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ def read_member(file: Path) -> list[Subgrid]:
         If the file is missing, unreadable, incomplete or inconsistent.
     """
     try:
-        _header, *blocks = re.split(r"^---[ \t]*$", file.read_text(), flags=re.MULTILINE)
+        _header, *blocks = re.split(r"\n---[ \t]*(?=\n|$)", file.read_text())
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{file}: unreadable ({error})") from error
     if len(blocks) < 2 or blocks.pop().strip():

@@ -1,14 +1,16 @@
-"""The report of a fit: all its sections on one page."""
+"""Reports: of a fit, and of a closure test, each with all its sections on one page."""
 
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..closure.results import ClosureResults
 from ..ensembles.sources import Track, silent
 from ..errors import InputError
 from ..results.fit import Fit, load_fit
 from .page import Page, Section, Text
 from .sections import SECTIONS
+from .sections.closure import closure_sections
 from .site import check_target, write_site
 from .study import Study
 
@@ -21,7 +23,8 @@ def fit_page(study: Study) -> Page:
             items = make(study)
         except InputError as error:
             items = (Text(str(error), "missing"),)
-        sections.append(Section(name, title, items, text))
+        if items:
+            sections.append(Section(name, title, items, text))
     subtitle = study.fit.runcard.description
     if study.against:
         subtitle += f" · compared with {', '.join(study.names[1:])}"
@@ -59,3 +62,27 @@ def write_report(
     target = Path(folder) if folder is not None else study.fit.folder.path / "report"
     check_target(target)
     return write_site(fit_page(study), target, workers=workers, track=track)
+
+
+def write_closure_report(
+    results: ClosureResults, folder: Path, *, workers: int | None = None, track: Track = silent
+) -> Path:
+    """Write the report of a closure test into ``folder``; returns its ``index.html``.
+
+    Parameters
+    ----------
+    results : ClosureResults
+    folder : Path
+        New or empty, or an earlier report, which is replaced.
+    workers, track
+        As for ``write_site``.
+
+    Raises
+    ------
+    InputError
+        If ``folder`` holds something else.
+    """
+    check_target(folder)
+    title = f"Closure test, level {results.sample.level}"
+    page = Page(title, results.sample.card.description, closure_sections(results))
+    return write_site(page, folder, workers=workers, track=track)

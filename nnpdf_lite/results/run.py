@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError
-from ..fit.parallel import train_parallel, worker_count
+from ..fit.parallel import train_parallel, training_workers
 from ..fit.preparation import prepare, replica_data, replica_masks, split_chi2
 from ..fit.problem import Problem, build_problem
 from ..fit.training_task import Progress, TrainedReplica, TrainingTask
@@ -91,7 +91,7 @@ def run_fit(
     problem = build_problem(card)
     task = prepare(problem, card, numbers)
     create_folder(output, card)  # only now: all mistakes that a card can have have been looked for
-    workers = worker_count(len(numbers), card.maxcores)
+    workers = training_workers(len(numbers), card)
     loaded = time.monotonic() - started
     watcher.note(
         f"{problem.n_data} points, {len(missing)} replicas, {workers} worker{'s' if workers > 1 else ''}; "
@@ -139,7 +139,7 @@ def train_and_write(
     watcher : Watcher
     """
     # Shared among workers as the whole request is, so that a resumed run finds its checkpoints.
-    workers = worker_count(len(task.replicas), task.card.maxcores)
+    workers = training_workers(len(task.replicas), task.card)
     started = time.monotonic()
     watcher.start(len(task.replicas) - len(present), task.card.parameters.epochs)
     x = export_xgrid()

@@ -31,11 +31,11 @@ def optimizer(block: "Optimizer") -> Iterator[Mistake]:
     """Options that belong to another optimiser, or lost their value."""
     accepted = OPTIMIZERS[block.optimizer_name]
     for name, value in block:
-        if name in ("optimizer_name", "clipnorm"):
+        if name == "optimizer_name":
             continue
         if name not in accepted and value is not None:
             yield (name,), f"not an option of {block.optimizer_name}, which has {', '.join(accepted)}"
-        if name in accepted and value is None:
+        if name in accepted and value is None and name != "clipnorm":
             yield (name,), "has no value; leave it out for the default"
 
 
@@ -47,6 +47,11 @@ def parameters(block: "Parameters") -> Iterator[Mistake]:
     for position, name in enumerate(block.activation_per_layer[:-1]):
         if name == "square_singlet":
             yield ("activation_per_layer", position), "square_singlet squares flavours: only the last layer can have it"
+    if block.optimizer.second_order:
+        if block.dropout > 0:
+            yield ("dropout",), "LevenbergMarquardt has no dropout: its steps need a loss that stays the same"
+        if "l1" in (block.regularizer or ""):
+            yield ("regularizer",), "LevenbergMarquardt takes l2 only: |w| is no square"
     if block.dropout > 0 and block.layer_type == "dense_per_flavour":
         yield ("dropout",), "dropout needs layer_type: dense"
     strength = {"l1": block.regularizer_args.l1, "l2": block.regularizer_args.l2}

@@ -72,6 +72,7 @@ OPTIMIZERS = MappingProxyType(
             "learning_rate": 0.01, "clipnorm": 1.0, "rho": 0.9, "momentum": 0.0, "epsilon": 1e-7, "centered": False
         },
         "SGD": {"learning_rate": 0.01, "clipnorm": 1.0, "momentum": 0.0, "nesterov": False},
+        "LevenbergMarquardt": {"damping": 1000.0, "constraint_steps": 20},
     }
 )  # fmt: skip
 

@@ -5,6 +5,9 @@ from typing import Any
 
 from .choices import CLOSURE_WITHOUT_EFFECT, FITBASES, OPTIMIZERS, PREPROCESSING, UNSUPPORTED
 
+#: Default `epochs` of Levenberg-Marquardt, whose epochs are second-order steps; with the default patience, 40 of them.
+LEVENBERG_MARQUARDT_STEPS = 400
+
 
 def default_basis(fitbasis: str, scaled: bool) -> list[dict[str, Any]]:
     """Return the default `fitting.basis` of ``fitbasis``, without large-x exponents when x is ``scaled``."""
@@ -30,6 +33,9 @@ def complete(card: Any) -> Any:
     if not isinstance(fitbasis, str) or fitbasis not in FITBASES:
         return card
     parameters, fitting = dict(parameters), dict(fitting)
+    optimizer = parameters.get("optimizer")
+    if isinstance(optimizer, Mapping) and optimizer.get("optimizer_name") == "LevenbergMarquardt":
+        parameters.setdefault("epochs", LEVENBERG_MARQUARDT_STEPS)
     if "nodes_per_layer" not in parameters:
         parameters["nodes_per_layer"] = [25, 20, len(FITBASES[fitbasis])]
     layers = parameters["nodes_per_layer"]

@@ -3,6 +3,7 @@
 A section that cannot be shown raises InputError; its message then stands in the section's place.
 """
 
+from .closure import closure
 from .comparison import arc_lengths, distances, exponents, luminosity, sum_rules
 from .correlations import correlations
 from .data import chi2, data_theory, details, kinematics
@@ -29,6 +30,7 @@ _DATA_THEORY = (
 #: Anchor, title, a sentence below it, function.
 SECTIONS = (
     ("summary", "Summary", "", summary),
+    ("closure", "Closure test", "", closure),
     ("chi2", "χ²", "Per point, of the mean of the kept replicas, and of the central members of the others.", chi2),
     ("pdfs", "PDFs", _PDFS, pdfs),
     ("uncertainties", "Uncertainties", "One standard deviation over the size of the central value.", uncertainties),
