@@ -32,7 +32,7 @@ async function look(width) {
   await Promise.all(images.map((image) => image.decode().catch(() => {})));
   const here = page.querySelectorAll("nav a.here").length;
   const wide = [...page.querySelectorAll("main *")].filter((e) =>
-    e.getBoundingClientRect().right > root.clientWidth + 1 && !e.closest(".scroll, pre") && e.offsetParent);
+    e.getBoundingClientRect().right > root.clientWidth + 1 && !e.parentElement.closest(".scroll, pre") && e.offsetParent);
   found[width] = {
     images: images.length, lazy, title: page.title, sections: page.querySelectorAll("section").length,
     broken: images.filter((image) => !image.naturalWidth).map((image) => image.getAttribute("src")),

@@ -48,7 +48,7 @@ def test_every_figure_and_table_is_a_file_named_on_the_page(page, tmp_path):
     assert all((index.parent / name).stat().st_size for name in named)
     pd.testing.assert_frame_equal(pd.read_csv(index.parent / "figures/linear.csv"), CURVE, rtol=1e-3)
     with Image.open(index.parent / "figures/linear.png") as image:
-        assert image.size == (748, 532)
+        assert image.size == (686, 488)
     assert (index.parent / "card.yml").read_text() == "a: <1>"
 
 

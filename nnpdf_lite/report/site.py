@@ -72,7 +72,7 @@ def write_site(
             table.data.to_csv(temporary / "tables" / f"{table.id}.csv", index=False)
         for code in page.leaves(Code):
             (temporary / code.name).write_text(code.text)
-        (temporary / NUMBERS).write_text(json.dumps(_numbers(page), indent=1))
+        (temporary / NUMBERS).write_text(json.dumps(_numbers(page), indent=1, allow_nan=False))
         (temporary / "index.html").write_text(render(page), encoding="utf-8")
         shutil.rmtree(target, ignore_errors=True)
         os.replace(temporary, target)
@@ -169,4 +169,5 @@ def _numbers(page: Page) -> dict:
 
 
 def _records(table: pd.DataFrame) -> list[dict]:
-    return json.loads(table.to_json(orient="records", double_precision=12))
+    rows = table.to_dict("records")
+    return [{str(k): None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()} for row in rows]
