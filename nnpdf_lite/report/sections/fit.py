@@ -166,5 +166,6 @@ def runcard(study: Study) -> tuple[Item, ...]:
 def cite(study: Study) -> tuple[Item, ...]:
     """Whom to cite for method and tools; the data have their own table."""
     works = pd.DataFrame(WORKS, columns=["for", "reference", "link"])
-    software = f"nnpdf_lite {versions()['nnpdf_lite']}; its CITATION.cff says how to cite it."
-    return (Text(software), Table("works", "cite these, and the experiments", works))
+    known = versions()["nnpdf_lite"]
+    name = f"nnpdf_lite {known}" if known[0].isdigit() else "nnpdf_lite"
+    return (Text(f"{name}: its CITATION.cff says how to cite it."), Table("works", "cite these, and the experiments", works))
