@@ -100,8 +100,9 @@ class Study:
         return self.names[0]
 
     def label(self, pdf: PDFSet) -> str:
-        """Name and members of a set, for legends."""
-        return f"{self.names[self.sets.index(pdf)]} ({pdf.errors})"
+        """Name of a set, and how many members give its uncertainty, for legends."""
+        name = self.names[self.sets.index(pdf)]
+        return f"{name} ({pdf.errors})" if pdf.errors.has_uncertainty else name
 
     def readable(self, q: float, flavours: Sequence[str] = ()) -> tuple[list[PDFSet], list[str]]:
         """Return the sets that cover a scale (GeV) and hold some flavours, and why the others do not."""

@@ -176,7 +176,7 @@ def _range(data: Curves) -> tuple[float, float]:
     if not len(values):
         return 0.0, 0.0
     if data.lines == (1.0,):  # a ratio, of which the widest quarter must not hide the rest
-        half = float(np.clip(1.6 * np.quantile(np.abs(values - 1), 0.7), 0.02, 1.0))
+        half = float(np.clip(1.5 * np.quantile(np.abs(values - 1), 0.78), 0.02, 1.0))
         return 1 - half, 1 + 1.35 * half
     low, high = np.quantile(values, [0.015, 0.985])
     for height in data.lines:

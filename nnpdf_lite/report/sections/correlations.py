@@ -62,11 +62,11 @@ def correlations(study: Study) -> tuple[Item, ...]:
     """Correlations between flavours, and of data with PDFs."""
     sets = [i for i, pdf in enumerate(study.sets) if pdf.errors.has_uncertainty]
     notes = [
-        Text(f"{study.label(pdf)}: without members that vary there are no correlations.", "missing")
+        Text(f"{study.label(pdf)}: one member, so no correlations.", "missing")
         for i, pdf in enumerate(study.sets) if i not in sets
     ]  # fmt: skip
     if 0 not in sets:
-        raise InputError(f"{study.label(study.pdf)}: without replicas there are no correlations.")
+        raise InputError(f"{study.label(study.pdf)}: one member, so no correlations.")
     between = tuple(flavour_correlation_figure(study, SCALE, i) for i in sets)
     by_set = tuple(dataset_correlation_figure(study, flavour) for flavour in PARTONS)
     by_point = tuple(data_correlation_figure(study, flavour) for flavour in POINTWISE)
@@ -76,7 +76,7 @@ def correlations(study: Study) -> tuple[Item, ...]:
 
 def _data_correlations(study: Study, flavour: str) -> pd.DataFrame:
     if not study.pdf.errors.has_uncertainty:
-        raise InputError(f"{study.label(study.pdf)}: without replicas there are no correlations.")
+        raise InputError(f"{study.label(study.pdf)}: one member, so no correlations.")
     return data_correlations(study.pdf, study.problem, flavour, X_DATA, SCALE, study.predictions)
 
 

@@ -74,7 +74,7 @@ def pdfs(study: Study) -> tuple[Item, ...]:
 def uncertainties(study: Study) -> tuple[Item, ...]:
     """Relative uncertainties at Q0, 10 and 100 GeV."""
     if not any(pdf.errors.has_uncertainty for pdf in study.sets):
-        raise InputError(f"{study.label(study.pdf)}: nothing to draw")
+        raise InputError(f"{', '.join(study.names)}: one member, no uncertainty")
     panels = [(scale_name(study, q), _each(uncertainty_figure, study, PARTONS, q, "both")) for q in (study.q0, *SCALES)]
     return (Tabs("uncertainties-scale", tuple(panels)),)
 
