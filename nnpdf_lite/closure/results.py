@@ -10,7 +10,7 @@ from ..errors import InputError
 from ..results.fit_folder import write_text
 from .resampling import FEWEST_REPLICAS, Resampling
 from .sample import ClosureSample
-from .tables import estimator_table, wide
+from .tables import EXPLAINED, estimator_table, wide
 from .verdict import Verdict, judge
 
 GROUPS = ("dataset", "experiment", "total")
@@ -67,8 +67,12 @@ class ClosureResults:
         }
 
 
-def evaluate(sample: ClosureSample, samples: int = 200) -> ClosureResults:
+def evaluate(
+    sample: ClosureSample, samples: int = 200, *, points: int = 4, explained: float = EXPLAINED
+) -> ClosureResults:
     """Compute every estimator of a sample, with errors from so many bootstrap samples, and judge them.
+
+    ``points`` and ``explained`` are as for `tables.estimator_table`.
 
     Raises
     ------
@@ -80,7 +84,8 @@ def evaluate(sample: ClosureSample, samples: int = 200) -> ClosureResults:
             raise InputError(
                 f"{name}: postfit leaves {size} replicas; estimators need at least {FEWEST_REPLICAS} in each fit"
             )
-    table = estimator_table(sample, Resampling.draw(sample.sizes, samples))
+    resampling = Resampling.draw(sample.sizes, samples)
+    table = estimator_table(sample, resampling, points=points, explained=explained)
     return ClosureResults(sample, table, judge(table, len(sample.names)))
 
 

@@ -27,7 +27,9 @@ EXPECTED = {
 }  # fmt: skip
 
 
-def estimator_table(sample: ClosureSample, resampling: Resampling, *, points: int = 4) -> pd.DataFrame:
+def estimator_table(
+    sample: ClosureSample, resampling: Resampling, *, points: int = 4, explained: float = EXPLAINED
+) -> pd.DataFrame:
     """Tabulate every estimator of a sample.
 
     Parameters
@@ -36,6 +38,8 @@ def estimator_table(sample: ClosureSample, resampling: Resampling, *, points: in
     resampling : Resampling
     points : int
         Momentum fractions per flavour in PDF space.
+    explained : float
+        Fraction of the variance that the principal components of the normalised bias explain.
 
     Returns
     -------
@@ -44,14 +48,14 @@ def estimator_table(sample: ClosureSample, resampling: Resampling, *, points: in
         point), ``name``, ``n`` (points), ``estimator``, ``value``, ``error`` (NaN for one fit), ``expected`` (NaN where
         there is no definite value, or below level 2).
     """
-    rows = [*_data_rows(sample, resampling), *_pdf_rows(sample, resampling, points)]
+    rows = [*_data_rows(sample, resampling, explained), *_pdf_rows(sample, resampling, points)]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     if sample.level < 2:
         table["expected"] = np.nan
     return table
 
 
-def _data_rows(sample: ClosureSample, resampling: Resampling) -> list[tuple]:
+def _data_rows(sample: ClosureSample, resampling: Resampling, explained: float) -> list[tuple]:
     deviations = sample.deviations
     expected_pulls = e.pulls_expected(deviations)
     found_pulls = e.pulls(deviations)
@@ -64,7 +68,7 @@ def _data_rows(sample: ClosureSample, resampling: Resampling) -> list[tuple]:
             here = [d[:, chosen] for d in deviations]
             covmat = sample.covmat[np.ix_(chosen, chosen)]
             noise = (sample.central - sample.truth)[:, chosen]
-            values = data_estimators(here, noise, covmat, resampling, sample.datasets[chosen])
+            values = data_estimators(here, noise, covmat, resampling, sample.datasets[chosen], explained=explained)
             if part == "left out":
                 values["chi2_exp_pdf"] = _future(sample, chosen, covmat, resampling)
             values["KS"] = Estimate(e.ks_distance(found_pulls[:, chosen]), np.nan)
