@@ -341,11 +341,11 @@ def test_hadronic_positivity_sets_penalise_negative_cross_sections(hadronic_card
 @pytest.mark.slow
 def test_a_fit_of_dis_and_hadronic_data_trains(hadronic_card, tmp_path):
     hadronic_card["double_precision"] = False
-    hadronic_card["parameters"] = {"epochs": 1500, "stopping_patience": 1.0}  # and else the default methodology
+    hadronic_card["parameters"] = {"epochs": 3000, "stopping_patience": 1.0}  # and else the default methodology
     fit = nnpdf_lite.fit(hadronic_card, 2, tmp_path / "fit", progress=False)
     for record in fit.all_replicas.records:
         epochs, training, _ = record.history.T
-        assert epochs[-1] == 1500 and training[-1] < training[0]
+        assert epochs[-1] == 3000 and training[-1] < training[0]
         assert record.training < 3  # around 2: pseudo-data fluctuate about data that fluctuate
     table = fit.chi2().set_index("name")
     assert (table.loc[NAMES, "chi2_exp"] < 4).all()
