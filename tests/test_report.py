@@ -54,10 +54,11 @@ def missing(page):
 
 
 def test_every_section_is_there_and_holds_something(page):
-    assert [section.id for section in page.sections] == [name for name, *_ in SECTIONS]
+    expected = [name for name, *_ in SECTIONS if name != "closure"]  # the fit is one of measurements
+    assert [section.id for section in page.sections] == expected
     assert all(list(section.leaves()) for section in page.sections)
     shown = {section.id for section in page.sections if any(isinstance(i, (Figure, Table)) for i in section.leaves())}
-    assert shown >= {name for name, *_ in SECTIONS} - {"runcard"}
+    assert shown >= set(expected) - {"runcard"}
 
 
 # Numbers by another route
