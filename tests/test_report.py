@@ -167,11 +167,17 @@ def test_a_set_of_one_member_is_compared_by_pulls_and_has_no_correlations(page):
 def test_a_fit_without_its_lhapdf_set_says_what_to_run_and_shows_the_rest(tiny_fit):
     page = fit_page(Study(tiny_fit))
     said = missing(page)
-    assert {"pdfs", "uncertainties", "luminosities", "arc-lengths", "exponents", "sum-rules", "correlations"} <= set(said)
+    assert {"pdfs", "uncertainties", "luminosities", "arc-lengths", "exponents", "sum-rules", "correlations"} <= set(
+        said
+    )
     assert all(f"run 'nnpdf-lite evolve {tiny_fit}' first" in said[name][0] for name in set(said) - {"distances"})
     assert said["distances"] == ["There is nothing to compare with: give another fit or PDF set with --against."]
     assert np.isfinite(table(page, "chi2-dataset-table")["chi2_t0 tiny"]).all()
-    assert figure(page, "training-curves") and figure(page, "positivity") and figure(page, f"data-{CHARM.replace('_', '-')}-1")
+    assert (
+        figure(page, "training-curves")
+        and figure(page, "positivity")
+        and figure(page, f"data-{CHARM.replace('_', '-')}-1")
+    )
 
 
 def test_one_replica_is_a_set_without_uncertainty(written_tiny_fit, tmp_path):
@@ -185,7 +191,10 @@ def test_one_replica_is_a_set_without_uncertainty(written_tiny_fit, tmp_path):
     page = fit_page(Study(alone))
     said = missing(page)
     assert set(said) == {"uncertainties", "distances", "exponents", "correlations"}
-    assert (said["uncertainties"], said["correlations"]) == (["alone: one member, no uncertainty"], ["alone: one member, so no correlations."])
+    assert (said["uncertainties"], said["correlations"]) == (
+        ["alone: one member, no uncertainty"],
+        ["alone: one member, so no correlations."],
+    )
     assert figure(page, "pdf-g-Q10-log").table().sigma.isna().all()
 
 
@@ -196,10 +205,16 @@ def test_another_q0_or_fewer_flavours_leave_a_set_out_of_what_it_cannot_show(wri
     study = Study(written_tiny_fit, [high, three])
     page = fit_page(study)
     said = missing(page)
-    assert said["chi2"] == [next(text for text in said["chi2"] if text.startswith("high is not shown: PDF set high covers 4.92"))]
+    assert said["chi2"] == [
+        next(text for text in said["chi2"] if text.startswith("high is not shown: PDF set high covers 4.92"))
+    ]
     assert "high (2 replicas) is not shown at Q = 1.65 GeV: it covers 4.92 < Q < 1e+04 GeV." in said["pdfs"]
-    assert any("three (2 replicas) is not shown for c+: it does not hold these partons." in text for text in said["pdfs"])
-    labels = {name: set(figure(page, name).table().set) for name in ("pdf-g-Q1.65-log", "pdf-g-Q10-log", "pdf-cplus-Q10-log")}
+    assert any(
+        "three (2 replicas) is not shown for c+: it does not hold these partons." in text for text in said["pdfs"]
+    )
+    labels = {
+        name: set(figure(page, name).table().set) for name in ("pdf-g-Q1.65-log", "pdf-g-Q10-log", "pdf-cplus-Q10-log")
+    }
     assert labels["pdf-g-Q1.65-log"] == {"tiny (3 replicas)", "three (2 replicas)"}
     assert labels["pdf-g-Q10-log"] == {"tiny (3 replicas)", "three (2 replicas)", "high (2 replicas)"}
     assert labels["pdf-cplus-Q10-log"] == {"tiny (3 replicas)", "high (2 replicas)"}
@@ -265,7 +280,11 @@ class Numbers(HTMLParser):
 def test_every_number_of_the_page_is_in_a_file_beside_it(tiny_report):
     reader = Numbers()
     reader.feed((tiny_report / "index.html").read_text())
-    stored = {name: rows for tables in json.loads((tiny_report / "report.json").read_text())["sections"].values() for name, rows in tables.items()}
+    stored = {
+        name: rows
+        for tables in json.loads((tiny_report / "report.json").read_text())["sections"].values()
+        for name, rows in tables.items()
+    }
     assert set(reader.tables) == set(stored) and len(stored) > 15
     for name, rows in reader.tables.items():
         file = pd.read_csv(tiny_report / "tables" / f"{name}.csv", keep_default_na=False)

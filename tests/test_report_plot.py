@@ -59,7 +59,10 @@ def test_the_command_writes_each_format_and_prints_the_path(written_tiny_fit, tm
         (["luminosity", "--channel", "gk"], "channel 'gk': expected gg, gq, qq, qqbar."),
         (["exponent", "--exponent", "gamma"], "exponent 'gamma': expected alpha or beta."),
         (["distance"], "distances are between two sets: name another one with --against"),
-        (["chi2", "--level", "dataste"], "level 'dataste': expected dataset, experiment, process. Did you mean 'dataset'?"),
+        (
+            ["chi2", "--level", "dataste"],
+            "level 'dataste': expected dataset, experiment, process. Did you mean 'dataset'?",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_and_nothing_is_written(arguments, words, written_tiny_fit, tmp_path, capsys):

@@ -85,9 +85,7 @@ def test_figures_drawn_in_several_processes_are_the_same(tmp_path, monkeypatch):
             seen.append(what)
 
     alone = write_site(page, tmp_path / "alone", workers=1).parent
-    shared = write_site(
-        page, tmp_path / "shared", workers=2, track=track
-    ).parent
+    shared = write_site(page, tmp_path / "shared", workers=2, track=track).parent
     for file in alone.rglob("*.*"):
         assert file.read_bytes() == (shared / file.relative_to(alone)).read_bytes()
     assert seen == ["figures"] * 17

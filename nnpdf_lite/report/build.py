@@ -58,7 +58,9 @@ def write_report(
     """
     study = Study(fit if isinstance(fit, Fit) else load_fit(fit), against)
     if not study.fit.selection.kept.any():
-        raise InputError(f"{study.fit.folder.path}: postfit leaves none of {len(study.fit.all_replicas)} replicas to report on")
+        raise InputError(
+            f"{study.fit.folder.path}: postfit leaves none of {len(study.fit.all_replicas)} replicas to report on"
+        )
     target = Path(folder) if folder is not None else study.fit.folder.path / "report"
     check_target(target)
     return write_site(fit_page(study), target, workers=workers, track=track)

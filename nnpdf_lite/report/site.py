@@ -170,4 +170,6 @@ def _numbers(page: Page) -> dict:
 
 def _records(table: pd.DataFrame) -> list[dict]:
     rows = table.to_dict("records")
-    return [{str(k): None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()} for row in rows]
+    return [
+        {str(k): None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()} for row in rows
+    ]

@@ -65,7 +65,9 @@ def closure_sections(results: ClosureResults) -> tuple[Section, ...]:
         Section("pulls", "Pulls and coverage", _pulls(results)),
         Section("pdfs", "PDFs", _pdfs(results), _PDFS),
         Section("truth", "PDFs around the truth", truth_figures(results)),
-        Section("runcard", "Runcard", (Code("runcard.yml", sample.card.dump()),), "Of the first fit, with every default."),
+        Section(
+            "runcard", "Runcard", (Code("runcard.yml", sample.card.dump()),), "Of the first fit, with every default."
+        ),
     ]
     if sample.level == 0:
         table = chi2_against_epochs(sample.ensembles)
@@ -110,7 +112,9 @@ def _data(results: ClosureResults) -> tuple[Item, ...]:
         Table("data-table", "by dataset, experiment and in total", table, numbers),
         *groups,
         _figure(results, fitted, "xi_1", e.expected_coverage(1)),
-        Figure("n-sigma", "n_sigma of each fitted set, a dot per fit; dashed: 2", n_sigma_points, long, {}, _tall(n_sigma)),
+        Figure(
+            "n-sigma", "n_sigma of each fitted set, a dot per fit; dashed: 2", n_sigma_points, long, {}, _tall(n_sigma)
+        ),
     )
 
 

@@ -168,4 +168,7 @@ def cite(study: Study) -> tuple[Item, ...]:
     works = pd.DataFrame(WORKS, columns=["for", "reference", "link"])
     known = versions()["nnpdf_lite"]
     name = f"nnpdf_lite {known}" if known[0].isdigit() else "nnpdf_lite"
-    return (Text(f"{name}: its CITATION.cff says how to cite it."), Table("works", "cite these, and the experiments", works))
+    return (
+        Text(f"{name}: its CITATION.cff says how to cite it."),
+        Table("works", "cite these, and the experiments", works),
+    )
