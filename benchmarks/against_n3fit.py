@@ -17,6 +17,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 
 import yaml
@@ -162,15 +163,18 @@ def measure(command: list[str], replicas: int, environment: dict, log: Path) -> 
 
 def train(card: str, folder: str, replicas: str) -> None:
     """Fit with nnpdf_lite, as its command line does, saying when blocks of epochs are done."""
+    from nnpdf_lite.fit.training import Trainer
     from nnpdf_lite.results.run import Watcher, run_fit
     from nnpdf_lite.runcard import load_runcard
 
     runcard = load_runcard(card)
 
+    done: Counter[int] = Counter()  # batches are refilled as replicas end, so what a worker does is counted in sum
+
     class Reporter(Watcher):
         def update(self, worker, progress) -> None:
-            epochs = f"Epoch {progress.epoch}/{runcard.parameters.epochs}"
-            print(f"worker {worker}, {len(progress.replicas)} replicas: {epochs}", flush=True)
+            done[worker] += Trainer.block * len(progress.replicas)
+            print(f"worker {worker}, 1 replicas: Epoch {done[worker]}/", flush=True)
 
     shutil.rmtree(folder, ignore_errors=True)
     run_fit(runcard, Path(folder), range(1, int(replicas) + 1), watcher=Reporter())

@@ -1,6 +1,6 @@
 """Times an epoch of training against the matrix products it contains, and how it grows with the work.
 
-    python benchmarks/product.py [--batch 50] [--epochs 400] [--json product.json]
+    python benchmarks/product.py [--batch 24] [--epochs 400] [--json product.json]
 
 One process of one thread, as a worker of a fit is. An epoch is timed over the training loop; the products of the same
 shapes are timed alone in the same process: those with the operator, forward and back, and those of the network. Then
@@ -27,13 +27,13 @@ import itertools
 
 from nnpdf_lite.fit.preparation import prepare
 from nnpdf_lite.fit.problem import Problem, build_problem
-from nnpdf_lite.fit.training import Trainer
+from nnpdf_lite.fit.training import BATCH, Trainer
 from nnpdf_lite.fit.training_task import Progress
 from nnpdf_lite.runcard import Runcard, load_runcard
 
-#: Values of ``training_masks``: a mask per replica, ten shared ones, one.
-MASKS = (None, 10, 1)
-BATCHES = (1, 2, 5, 10, 20, 50, 100, 200, 500)
+#: Values of ``training_masks``: a mask per replica, and one for all.
+MASKS = (None, 1)
+BATCHES = (1, 2, 4, 8, 16, 24, 32, 48, 64, 100, 200, 500)
 FRACTIONS = (0.25, 0.5, 1.0)
 NETWORKS = ((12, 10, 8), (25, 20, 8), (50, 40, 8), (100, 80, 8))
 
@@ -44,7 +44,7 @@ Product = tuple[tuple[int, ...], tuple[int, ...], bool, bool]
 def main() -> None:
     """Measure and tabulate."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--batch", type=int, default=50, help="replicas together")
+    parser.add_argument("--batch", type=int, default=BATCH, help="replicas together")
     parser.add_argument("--epochs", type=int, default=400, help="at least 200: the first 100 are not timed")
     parser.add_argument("--only", choices=("product", "batch", "data", "network"), help="one table")
     parser.add_argument("--json", type=Path, default=Path("product.json"), help="where the numbers go")
@@ -89,8 +89,10 @@ def part(card: Runcard, problem: Problem, fraction: float) -> Runcard:
 
 
 def trainer_of(problem: Problem, card: Runcard, masks: int | None, batch: int) -> Trainer:
-    """Return a trainer of the first replicas."""
-    return Trainer(prepare(problem, card.model_copy(update={"training_masks": masks}), range(1, batch + 1)))
+    """Return a trainer of the first replicas, all in one batch."""
+    trainer = Trainer(prepare(problem, card.model_copy(update={"training_masks": masks}), range(1, batch + 1)))
+    trainer.batch = batch
+    return trainer
 
 
 def epoch_seconds(trainer: Trainer) -> float:
@@ -100,7 +102,7 @@ def epoch_seconds(trainer: Trainer) -> float:
 
     def watch(progress: Progress) -> None:
         if len(progress.replicas) == len(replicas):  # a replica that starts again goes on alone afterwards
-            times.append((progress.epoch, time.perf_counter()))
+            times.append((int(progress.epochs.max()), time.perf_counter()))
 
     for _ in trainer.train(trainer.initial_state(replicas), watch):
         pass
@@ -133,19 +135,15 @@ def epoch_times(problem: Problem, card: Runcard, batch: int) -> dict[str, float]
 
 
 def operator_products(trainer: Trainer, batch: int) -> list[Product]:
-    """Products of the PDFs with the operator and of the gradient with its transpose; validation goes forward only."""
-    kernel = trainer.objective.kernel
-    linear = (kernel.rows, *getattr(kernel, "blocks", ()))  # with compression a product of two
-    matrices = [(tuple(matrix.shape), True) for matrix in linear]
-    matrices += [(tuple(f.shape), side == 0) for side, f in enumerate(getattr(kernel, "factors", ()))]
+    """Products of the PDFs with the operator and of the gradient with its transpose, and those with the folded masks."""
+    objective, size = trainer.objective, trainer.objective.chi2.sizes[0]
     products: list[Product] = []
-    for shape, goes_back in matrices:
-        *groups, rows, columns = shape
-        each = -(-batch // groups[0]) if groups else batch
-        products.append(((*groups, each, columns), shape, False, True))
-        if goes_back:
-            products.append(((*groups, each, rows), shape, False, False))
-    return [product for product in products if all(product[1])]
+    for matrix in (objective.rows, objective.chi2.nonlinear):
+        rows, columns = matrix.shape
+        products += [((batch, columns), (rows, columns), False, True), ((batch, rows), (rows, columns), False, False)]
+    shared = trainer.task.one_mask
+    folded = ((batch, size), (size, size)) if shared else ((batch, 1, size), (batch, size, size))
+    return [*products, (*folded, False, False)]
 
 
 def network_products(trainer: Trainer, batch: int) -> list[Product]:
@@ -162,16 +160,23 @@ def network_products(trainer: Trainer, batch: int) -> list[Product]:
     return products
 
 
-def product_seconds(products: list[Product]) -> float:
-    """Time the products one after another; several copies per call, so that calling costs nothing."""
-    copies = [[(tf.random.normal(p[0]), tf.random.normal(p[1])) for p in products] for _ in range(4)]
+def product_seconds(products: list[Product], times: int = 50) -> float:
+    """Time the products one after another, in a loop inside the graph; matrices are constants, as in training."""
+    left, right = ([tf.random.normal(p[side]) for p in products] for side in (0, 1))
 
     @tf.function
-    def run(copies):
-        outs = [tf.matmul(a, b, ta, tb) for pairs in copies for (a, b), (_, _, ta, tb) in zip(pairs, products)]
-        return [tf.reshape(out, [-1])[0] for out in outs]
+    def run(left, batches):
+        nothing = tf.constant(0.0)
+        for _ in tf.range(times):
+            following = iter(batches)
+            outs = [
+                tf.matmul(a + nothing, b if len(b.shape) == 2 else next(following), *transposed)
+                for a, b, (_, _, *transposed) in zip(left, right, products)
+            ]
+            nothing = tf.minimum(tf.add_n([tf.reshape(out, [-1])[0] ** 2 for out in outs]), 0.0)  # each waits for the last
+        return nothing
 
-    return _repeat(lambda: run(copies)) / len(copies)
+    return _repeat(lambda: run(left, [b for b in right if len(b.shape) > 2])) / times
 
 
 def flops(products: list[Product]) -> float:

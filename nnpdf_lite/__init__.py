@@ -14,7 +14,7 @@ from . import fit as _fit_package
 from .errors import InputError
 
 __version__ = "0.1.0"
-__all__ = ["InputError", "__version__", "fit", "load_fit"]
+__all__ = ["InputError", "__version__", "fit", "load_fit", "load_set"]
 
 
 class _CallablePackage(types.ModuleType):
@@ -72,3 +72,16 @@ def load_fit(path: "str | Path"):
     from .results.fit import load_fit as load
 
     return load(path)
+
+
+def load_set(what):
+    """Open a fit folder, or an LHAPDF set by name or folder, as a ``PDFSet`` with members, whatever its kind.
+
+    Raises
+    ------
+    InputError
+        If there is none, or it is unreadable, or a fit has no LHAPDF set yet.
+    """
+    from .ensembles import load_set as load
+
+    return load(what)

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .cli_ensembles import add_verbs
 from .errors import InputError
+from .report.registry import FIGURES, OPTIONS
 from .theory_commands import add_theory_verbs
 from .usage import UsageParser, replica_numbers, seconds
 
@@ -18,9 +20,10 @@ if TYPE_CHECKING:
     from .results.fit import Fit
 
 EXAMPLES = """examples:
-  nnpdf-lite run dis_nnlo_quick             fit, postfit, evolve, summary: everything
+  nnpdf-lite run dis_nnlo_quick             fit, postfit, evolve, report: everything
   nnpdf-lite fit my.yml --replicas 1-50     some replicas only
   nnpdf-lite chi2 dis_nnlo --pdf SET        how well a PDF set describes the data of a runcard
+  nnpdf-lite report FIT --against OTHER     a page of figures and tables
 """
 
 
@@ -108,7 +111,7 @@ def _parser() -> UsageParser:
         parser.verbs[name] = added
         return added
 
-    verb("run", run, "fit, postfit, evolve and summarise", "run dis_nnlo_quick", [card, fitting, tables])
+    verb("run", run, "fit, postfit, evolve and report", "run dis_nnlo_quick", [card, fitting, tables])
     verb("fit", fit, "fit replicas", "fit dis_nnlo --replicas 1-50 --output mine", [card, fitting, tables])
     verb("validate", validate, "check a runcard, its data and its theory", "validate my.yml", [card, tables])
     verb("data", data, "what is in the fit: sets, points, uncertainties, FK tables", "data dis_nnlo", [card, tables])
@@ -118,9 +121,41 @@ def _parser() -> UsageParser:
     verb("postfit", postfit, "select the good replicas of a fit", "postfit dis_nnlo_quick", [folder, tables])
     added = verb("evolve", evolve, "evolve a fit and write its LHAPDF set", "evolve dis_nnlo_quick", [folder])
     added.add_argument("--output", metavar="DIR", help="folder of the set; by default FIT/postfit/FIT")
+    from .closure_command import add_options
+
+    added = verb(
+        "closure", closure, "closure tests: fits of a known truth, and whether their errors are right",
+        "closure my_closure.yml --fits 25 --replicas 40", [tables],
+    )  # fmt: skip
+    add_options(added)
     added = verb("merge", merge, "one fit out of several of the same runcard", "merge here there --output all")
     added.add_argument("fits", nargs="+", metavar="FIT", help="fit folders")
     added.add_argument("--output", metavar="DIR", required=True, help="fit folder that receives all replicas")
+    against = UsageParser(add_help=False)
+    against.add_argument(
+        "--against",
+        nargs="+",
+        default=[],
+        metavar="FIT|SET",
+        help="fits, or LHAPDF sets by name or folder, to compare with",
+    )
+    added = verb(
+        "report",
+        report,
+        "report of a fit: one page that opens from disk",
+        "report mine --against dis_nnlo",
+        [folder, against],
+    )
+    added.add_argument("-o", "--output", metavar="DIR", help="folder of the report; by default FIT/report")
+    added = verb("plot", plot, "one figure, by its name", "plot pdf mine --flavour u --q 100 -o u.svg", [against])
+    added.formatter_class = argparse.RawDescriptionHelpFormatter
+    added.epilog += "\n\nfigures:\n" + "\n".join(f"  {name:18} {recipe.summary}" for name, recipe in FIGURES.items())
+    added.add_argument("name", metavar="NAME", help="name of the figure")
+    added.add_argument("fit", metavar="FIT", help="fit folder, or LHAPDF set by name or folder")
+    for option, (kind, meaning) in OPTIONS.items():
+        added.add_argument(f"--{option}", type=kind, help=meaning, metavar=option.upper())
+    added.add_argument("-o", "--output", metavar="FILE", required=True, help="FILE.svg, FILE.png or FILE.pdf")
+    add_verbs(verb, tables)
     verb("schema", schema, "print the JSON schema of runcards", "schema > runcard.schema.json")
     added = verb("theory", None, "build and verify theory tables", "theory build nnlo --output my_nnlo")
     add_theory_verbs(added, [common], tables)
@@ -128,21 +163,15 @@ def _parser() -> UsageParser:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Everything: fit, postfit, LHAPDF set, chi2 and picture."""
-    from .results.summary import write_summary
-
+    """Everything: fit, postfit, LHAPDF set, chi2 and report."""
     done = _fit(options)
     done.postfit()
     print(f"postfit: {_kept(done)}; evolving", file=sys.stderr)
     path = done.to_lhapdf(overwrite=True)
-    table, picture, page = write_summary(done)
+    page = _report(done)
     _show(done.chi2(), options, group="level")
     # The table is the result that programs read; where the files are then goes with the messages.
-    print(
-        f"\n{_kept(done)}\n"
-        f"LHAPDF set   {path}\nchi2         {table}\npicture      {picture}\nsummary      {page}",
-        file=sys.stderr if options.json else sys.stdout,
-    )
+    print(f"\n{_kept(done)}\nLHAPDF set   {path}\nreport       {page}", file=sys.stderr if options.json else sys.stdout)
 
 
 def fit(options: argparse.Namespace) -> None:
@@ -257,6 +286,13 @@ def evolve(options: argparse.Namespace) -> None:
     print(done.to_lhapdf(options.output, overwrite=options.output is None))
 
 
+def closure(options: argparse.Namespace) -> None:
+    """Run the fits of a closure test, or take finished ones, and tabulate the estimators."""
+    from .closure_command import run
+
+    run(options, _show)
+
+
 def merge(options: argparse.Namespace) -> None:
     """Collect the replicas of several folders and print where they are."""
     from .results.merge import merge_folders
@@ -264,6 +300,28 @@ def merge(options: argparse.Namespace) -> None:
     merged = merge_folders(options.fits, Path(options.output))
     print(f"{len(merged.finished())} replicas", file=sys.stderr)
     print(merged.path)
+
+
+def report(options: argparse.Namespace) -> None:
+    """Write the report and print where it is."""
+    print(_report(options.fit, options.against, options.output))
+
+
+def _report(fit: "str | Fit", against: Sequence[str] = (), output: str | None = None) -> Path:
+    from .report.build import write_report
+    from .results.progress import track
+
+    return write_report(fit, against, output, track=track)
+
+
+def plot(options: argparse.Namespace) -> None:
+    """Draw one figure and print where it is."""
+    from .report.registry import draw, recipe_of
+    from .report.study import Study
+
+    recipe_of(options.name)
+    chosen = {option: getattr(options, option) for option in OPTIONS}
+    print(draw(options.name, Study(options.fit, options.against), Path(options.output), **chosen))
 
 
 def schema(options: argparse.Namespace) -> None:

@@ -14,10 +14,14 @@ _GAP = 2
 _UNLIMITED = 100_000
 
 
+def json_rows(table: "pd.DataFrame") -> list[dict]:
+    """Return one object per row; what is not a number is None."""
+    return table.astype(object).where(table.notna(), None).to_dict("records")
+
+
 def print_json(table: "pd.DataFrame") -> None:
     """Print one object per row; what is not a number is null."""
-    rows = table.astype(object).where(table.notna(), None).to_dict("records")
-    print(json.dumps(rows, indent=1))
+    print(json.dumps(json_rows(table), indent=1))
 
 
 def print_table(table: "pd.DataFrame", *, group: str | None = None, dispensable: Sequence[str] = ()) -> None:

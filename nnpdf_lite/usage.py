@@ -63,10 +63,36 @@ def replica_numbers(text: str) -> list[int]:
 
 def seconds(text: str) -> float:
     """Read a duration."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
+    value = _number(text)
     if not 0 <= value < float("inf"):
         raise argparse.ArgumentTypeError(f"'{text}': expected a number of seconds, 0 or more")
     return value
+
+
+def positive_number(text: str) -> float:
+    """Read a number above 0."""
+    value = _number(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"'{text}': expected a number above 0")
+    return value
+
+
+def positive_numbers(text: str) -> list[int]:
+    """Read ``100,50`` as whole numbers above 0."""
+    if not re.fullmatch(r"\s*[1-9]\d{0,5}\s*(,\s*[1-9]\d{0,5}\s*)*", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"'{text}': expected whole numbers above 0, such as 100,50")
+    return [int(part) for part in text.split(",")]
+
+
+def seed(text: str) -> int:
+    """Read a seed."""
+    if not re.fullmatch(r"\s*\d{1,18}\s*", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"'{text}': expected a seed, a whole number from 0")
+    return int(text)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")

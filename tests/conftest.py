@@ -70,3 +70,81 @@ def tiny_fit(tmp_path_factory):
     folder = tmp_path_factory.mktemp("fits") / "tiny"
     nnpdf_lite.fit(copy.deepcopy(SMALL_CARD), output=folder, progress=False)
     return folder
+
+
+@pytest.fixture(scope="session")
+def written_tiny_fit(tiny_fit, tmp_path_factory):
+    """Folder of the same fit with its LHAPDF set; not to be changed."""
+    import shutil
+
+    import nnpdf_lite
+
+    folder = shutil.copytree(tiny_fit, tmp_path_factory.mktemp("written") / "tiny", symlinks=True)
+    done = nnpdf_lite.load_fit(folder)
+    done.postfit()
+    done.to_lhapdf()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_report(written_tiny_fit, tmp_path_factory):
+    """Folder of the report of ``written_tiny_fit`` against the set its t0 comes from, which has one member."""
+    from nnpdf_lite.report.build import write_report
+
+    return write_report(written_tiny_fit, ["NNPDFLITE_dis_nnlo"], tmp_path_factory.mktemp("report") / "tiny").parent
+
+
+#: What makes a closure test of ``SMALL_CARD``; the truth is also what t0 comes from.
+CLOSURE = {"fakedata": True, "fakepdf": "NNPDFLITE_dis_nnlo", "fakenoise": True, "filterseed": 10}
+
+
+@pytest.fixture
+def closure_card(small_card):
+    """A runcard (mapping, the caller's to change) of a closure test that takes seconds."""
+    return small_card | {"closuretest": dict(CLOSURE)}
+
+
+@pytest.fixture(scope="session")
+def tiny_closure(tmp_path_factory):
+    """Folder of a finished multi-fit test of ``closure_card``, 5 fits of 6 replicas; not to be changed."""
+    from nnpdf_lite.closure.multifit import run_closure
+    from nnpdf_lite.runcard import parse_runcard
+
+    card = copy.deepcopy(SMALL_CARD) | {"closuretest": dict(CLOSURE)}
+    return run_closure(parse_runcard(card), tmp_path_factory.mktemp("closure") / "tiny", 5, 6).path
+
+
+@pytest.fixture(scope="session")
+def write_test(tmp_path_factory):
+    """Write the folder of a multi-fit test whose errors are right, or wrong by ``width``; see ``toy_closure``."""
+    from toy_closure import write_closure_test
+
+    from nnpdf_lite.runcard import parse_runcard
+
+    def write(fits=12, replicas=20, width=1.0, seed=0, **change):
+        card = copy.deepcopy(SMALL_CARD) | {"closuretest": dict(CLOSURE)} | change
+        return write_closure_test(tmp_path_factory.mktemp("test") / "made", parse_runcard(card), fits, replicas, width, seed)
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def made(write_test):
+    """Folder of a test of 12 fits of 20 replicas, whose errors are right; not to be changed."""
+    return write_test()
+
+
+@pytest.fixture(scope="session")
+def sample(made):
+    """The arrays of ``made``."""
+    from nnpdf_lite.closure.sample import load_sample
+
+    return load_sample([made])
+
+
+@pytest.fixture(scope="session")
+def results(sample):
+    """Its estimators."""
+    from nnpdf_lite.closure.results import evaluate
+
+    return evaluate(sample, samples=50)

@@ -107,7 +107,7 @@ def rewrite(path, change):
 def test_a_missing_runcard_gets_a_suggestion(refused, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert refused("fit", "dis_nnlo_quik") == "dis_nnlo_quik: there is no such runcard. Did you mean 'dis_nnlo_quick'?"
-    assert "Shipped runcards: dis_nnlo, dis_nnlo_quick" in refused("data", "my.yml")
+    assert "Shipped runcards: dis_nnlo, dis_nnlo_closure, dis_nnlo_quick" in refused("data", "my.yml")
     assert list(tmp_path.iterdir()) == []
 
 

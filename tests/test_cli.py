@@ -111,7 +111,7 @@ def test_without_a_command_the_help_comes_on_standard_error(call):
     ("arguments", "words"),
     [
         (["fitt", "card.yml"], "there is no command 'fitt'. Did you mean 'fit'?"),
-        (["nonsense"], "Commands: run, fit, validate, data, chi2, postfit, evolve, merge, schema"),
+        (["nonsense"], "Commands: run, fit, validate, data, chi2, postfit"),
         (["fit"], "required: RUNCARD (see 'nnpdf-lite fit --help')"),
         (["fit", "a.yml", "b.yml"], "one argument too many: 'b.yml'"),
         (["run", "a.yml", "--replicsa", "1-3"], "no option '--replicsa'. Did you mean '--replicas'?"),
@@ -221,21 +221,17 @@ def test_evolve_writes_a_set_that_describes_the_data_as_the_fit_does(call, fit_c
     assert of_set[-1]["chi2_t0"] == pytest.approx(of_fit[-1]["chi2_t0"], rel=1e-3)
 
 
+@pytest.mark.slow
 def test_run_on_a_finished_fit_only_adds_what_comes_after(call, fit_copy, card_file):
     before = {path: path.stat().st_mtime_ns for path in (fit_copy / "nnfit").rglob("*.*")}
-    code, out, err = call("run", card_file, "--output", fit_copy, "--resume")
+    code, out, err = call("run", card_file, "--output", fit_copy, "--resume", "--json")
     assert code == 0
     assert before == {path: path.stat().st_mtime_ns for path in (fit_copy / "nnfit").rglob("*.*")}
     assert "all 3 replicas are there already" in err
-    words = dict(line.split(None, 1) for line in out.split("replicas kept\n")[1].splitlines() if "set" not in line)
-    assert all(Path(path).stat().st_size > 0 for path in words.values())
-    assert set(words) == {"chi2", "picture", "summary"}
-    assert f"LHAPDF set   {fit_copy}/postfit/tiny" in out
-    total = pd.read_csv(words["chi2"]).chi2_t0.iloc[-1]
-    assert f"| total | total | 191 | {total:.3f} |" in Path(words["summary"]).read_text()
-    code, out, err = call("run", card_file, "--output", fit_copy, "--resume", "--json")
-    assert json.loads(out)[-1]["chi2_t0"] == pytest.approx(total)
-    assert "LHAPDF set" in err  # messages, not results
+    words = dict(line.split(None, 1) for line in err.split("replicas kept\n")[1].splitlines())  # messages, not results
+    assert words == {"LHAPDF": f"set   {fit_copy}/postfit/tiny", "report": f"{fit_copy}/report/index.html"}
+    table = pd.read_csv(fit_copy / "report" / "tables" / "chi2-dataset-table.csv").set_index("name")
+    assert json.loads(out)[-1]["chi2_t0"] == pytest.approx(table.loc["total", "chi2_t0 tiny"])
 
 
 def test_fit_tabulates_its_replicas(call, fit_copy, card_file):
@@ -325,7 +321,7 @@ def test_json_keeps_all_digits_and_says_null_for_nothing(capsys):
 
 def batch(epoch, replicas, stopped=0, value=2.1):
     chi2 = value + 0.1 * np.arange(len(replicas))
-    return Progress(epoch, np.array(replicas), chi2, chi2 + 0.2, stopped, ())
+    return Progress(np.full(len(replicas), epoch), np.array(replicas), chi2, chi2 + 0.2, stopped, {})
 
 
 def test_the_bar_of_a_hundred_replicas_fits_into_80_columns():
@@ -340,7 +336,7 @@ def test_the_bar_of_a_hundred_replicas_fits_into_80_columns():
     assert lines[-1].strip() == "chi2/N  training 5e+06 (2.10 to 1e+07)  validation 5e+06 (2.30 to 1e+07)"
     text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen.getvalue()).replace("\r", "\n")
     assert all(len(line) <= 80 for line in text.split("\n"))
-    assert "epoch 12345/17000" in text and "3/100 stopped" in text
+    assert "73%" in text and "3/100 stopped" in text
 
 
 def test_plain_lines_say_epoch_chi2_stopped_and_time_left(monkeypatch):
@@ -360,6 +356,20 @@ def test_plain_lines_say_epoch_chi2_stopped_and_time_left(monkeypatch):
     )
 
 
+def test_the_time_left_is_that_of_all_replicas_not_of_the_batch(monkeypatch):
+    """Of four replicas in batches of one, the first two have stopped at once: half of all is left."""
+    clock = iter(range(100))
+    monkeypatch.setattr(progress.time, "monotonic", lambda: 10.0 * next(clock))
+    screen = io.StringIO()
+    watcher = progress.TerminalWatcher(Console(file=screen, width=80))
+    watcher.start(4, 1000)
+    watcher.update(0, batch(0, [1]))
+    watcher.update(0, batch(1000, [1], stopped=1))
+    watcher.update(0, batch(1000, [2], stopped=1))  # ten seconds a replica
+    assert screen.getvalue().splitlines()[-1].endswith("2/4 stopped; at most 20 s left")
+
+
+@pytest.mark.slow
 def test_the_whole_path_prints_results_on_stdout_and_progress_on_stderr(card_file, tmp_path, small_card):
     small_card["parameters"]["epochs"] = 100
     card_file.write_text(yaml.safe_dump(small_card))
@@ -369,6 +379,7 @@ def test_the_whole_path_prints_results_on_stdout_and_progress_on_stderr(card_fil
     assert "191 points, 2 replicas, 1 worker" in done.stderr
     assert "postfit: " in done.stderr
     assert (tmp_path / "small" / "postfit" / "small" / "small_0002.dat").is_file()
+    assert f"report       {tmp_path}/small/report/index.html" in done.stdout
     again = shell("run", card_file, "--replicas", "1-2", cwd=tmp_path)
     assert again.returncode == 2
     assert "small: replica 1 is there already (2 of 2 wanted); use --resume" in again.stderr

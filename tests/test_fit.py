@@ -281,3 +281,31 @@ def test_a_fit_that_was_killed_resumes_to_the_same_replicas(small_card, tmp_path
     assert resumed.records == expected.records
     assert np.array_equal(resumed.f, expected.f)
     assert all(np.array_equal(a.history, b.history) for a, b in zip(resumed.records, expected.records))
+
+
+@pytest.mark.slow
+def test_a_fit_killed_again_and_again_at_random_moments_ends_the_same(small_card, tmp_path):
+    """While it loads, compiles, trains, writes a checkpoint or a replica: wherever the signal finds it."""
+    small_card["parameters"]["epochs"] = 4000
+    card = tmp_path / "card.yml"
+    card.write_text(yaml.safe_dump(small_card))
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    started = time.monotonic()
+    error = (undisturbed := command(card, whole)).communicate(timeout=300)[1].decode()
+    assert undisturbed.returncode == 0, error
+    duration = time.monotonic() - started
+    rng = np.random.default_rng()  # other moments every time
+    for moment in rng.uniform(0.2, 1.0, 6) * duration:
+        process = command(card, killed, *(["--resume"] if (killed / "filter.yml").exists() else []))
+        try:
+            process.communicate(timeout=moment)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+        time.sleep(1.0)  # the orphaned worker notices at its next report
+    process = command(card, killed, "--resume")
+    error = process.communicate(timeout=300)[1].decode()
+    assert process.returncode == 0, error
+    expected, resumed = (read_ensemble(open_folder(path)) for path in (whole, killed))
+    assert resumed.records == expected.records
+    assert np.array_equal(resumed.f, expected.f)

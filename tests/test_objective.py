@@ -1,16 +1,15 @@
-"""The loss: chi2 of both kernels against plain NumPy, its gradient, and a problem solved by hand."""
+"""The loss: chi2 against plain NumPy, its gradient, and a problem solved by hand."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from nnpdf_lite.data import pseudodata
-from nnpdf_lite.fit.folding import fold
-from nnpdf_lite.fit.objective import ELU_ALPHA, FoldedKernel, Objective
+from nnpdf_lite.fit.objective import ELU_ALPHA
 from nnpdf_lite.fit.operator import build_operator, compress
 from nnpdf_lite.fit.preparation import prepare, replica_data, replica_masks, split_chi2
 from nnpdf_lite.fit.problem import build_problem
-from nnpdf_lite.fit.training import Trainer, _group_layout
+from nnpdf_lite.fit.training import Trainer
 from nnpdf_lite.flavours import EVOLUTION_FLAVOURS
 from nnpdf_lite.pdf.lhapdf_set import load_pdf_set
 from nnpdf_lite.pdf.parametrisation import FIT_BASES, columns_to_evolution
@@ -38,7 +37,7 @@ def pdfs(trainer, state):
 
 def evaluate(trainer, state, epoch=0):
     multipliers = tf.constant(trainer.multipliers(np.full(len(state["replica"]), epoch)))
-    return trainer.objective(pdfs(trainer, state), trainer._inputs(state["replica"]), multipliers)
+    return trainer.objective(pdfs(trainer, state), trainer.inputs(state["replica"]), multipliers)
 
 
 def on_any_nodes(trainer, xf):
@@ -83,26 +82,6 @@ def test_shared_masks_make_every_replica_split_alike(small_card, small_problem):
     assert (masks == masks[0]).all()
 
 
-@pytest.mark.parametrize("groups", [[0, 0, 0, 0], [0, 1, 0, 1], [2, 0, 1, 0]], ids=str)
-def test_folded_and_masked_kernels_are_the_same_number(small_card, small_problem, groups):
-    trainer = make_trainer(small_card, small_problem)
-    groups, operator = np.array(groups), trainer.task.operator
-    masks = replica_masks(small_problem, trainer.card, REPLICAS)[: groups.max() + 1]
-    whitened = np.linalg.solve(small_problem.cholesky, replica_data(small_problem, trainer.card, REPLICAS).T).T
-    xf, multipliers = pdfs(trainer, trainer.initial_state(REPLICAS)), tf.constant(trainer.multipliers(np.zeros(4, int)))
-    masked = trainer.objective(
-        xf, {"data": tf.constant(whitened), "mask": tf.constant(masks[groups].astype(float))}, multipliers
-    )
-    factors, arrays = fold(operator, whitened, masks, groups)
-    if len(factors) > 1:
-        arrays["order"], arrays["position"] = _group_layout(groups, len(factors))
-    folded = Objective(operator, FoldedKernel(operator, factors, tf.float64), tf.float64)(
-        xf, {name: tf.constant(values) for name, values in arrays.items()}, multipliers
-    )
-    for name in ("training", "validation", "total", "violation"):
-        assert getattr(folded, name).numpy() == pytest.approx(getattr(masked, name).numpy(), rel=1e-9), name
-
-
 def test_penalties_are_those_of_the_constraint_sets(small_card, small_problem):
     trainer = make_trainer(small_card, small_problem)
     state, epoch = trainer.initial_state(REPLICAS), 200
@@ -142,7 +121,7 @@ def test_gradient_of_the_whole_loss_is_that_of_finite_differences(small_card, sm
     state = {name: values.copy() for name, values in state.items()}
     rng = np.random.default_rng(8)
     state["theta"] += 0.05 * rng.normal(size=state["theta"].shape) * (state["theta"] == 0)  # biases away from zero
-    inputs = trainer._inputs(state["replica"])
+    inputs = trainer.inputs(state["replica"])
     multipliers = tf.constant(trainer.multipliers(np.array([100, 200])))
     prefactor = trainer.on_nodes.prefactor(tf.constant(state["exponents"]))
 
@@ -248,7 +227,7 @@ def test_pseudodata_through_the_loss_give_the_posterior_of_a_gaussian_problem(li
         tape.watch(theta)
         prefactor = trainer.on_nodes.prefactor(tf.constant(state["exponents"]))
         total = trainer._loss(
-            theta, prefactor, trainer._inputs(state["replica"]), tf.zeros((len(replicas), 0), tf.float64), None
+            theta, prefactor, trainer.inputs(state["replica"]), tf.zeros((len(replicas), 0), tf.float64), None
         )[1]
     gradient = tape.gradient(total, theta).numpy()
     curvature = 2 * (sigma[: len(known)] ** 2)

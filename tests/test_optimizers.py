@@ -77,7 +77,10 @@ def test_fifty_steps_equal_those_of_keras(name, options, clipnorm):
     assert ours(block) == pytest.approx(expected, rel=1e-6, abs=1e-8)
 
 
-@pytest.mark.parametrize("name", [name for name in OPTIMIZERS if name != "Amsgrad"])
+FIRST_ORDER = set(OPTIMIZERS) - {"LevenbergMarquardt"}
+
+
+@pytest.mark.parametrize("name", sorted(FIRST_ORDER - {"Amsgrad"}))
 def test_options_left_out_are_those_of_keras(name):
     block = OptimizerBlock(optimizer_name=name)
     theirs = getattr(keras.optimizers, name)().get_config()
@@ -90,7 +93,7 @@ def test_amsgrad_is_adam_with_its_flag():
 
 
 def test_every_optimiser_of_the_runcard_has_a_rule():
-    assert set(RULES) == set(VARIANTS) == set(OPTIMIZERS) - {"Amsgrad"}
+    assert set(RULES) == set(VARIANTS) == FIRST_ORDER - {"Amsgrad"}
 
 
 def test_the_norm_is_clipped_over_all_parameters_of_a_replica_and_no_others():

@@ -19,11 +19,11 @@ from nnpdf_lite.paths import KINDS
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path(nnpdf_lite.__file__).parent
 #: Subpackages in the order of the design: each imports only those before it.
-ORDER = ("runcard", "data", "theory", "evolution", "theory_build", "pdf", "fit", "results")
+ORDER = ("runcard", "data", "theory", "evolution", "theory_build", "pdf", "fit", "results", "ensembles", "closure", "report")
 #: What every part may import. All other modules beside the subpackages are the interface, which comes last.
 GROUND = ("errors", "paths", "flavours")
 #: Distributions whose modules go by another name.
-DISTRIBUTIONS = {"yaml": "pyyaml", "neopdf": "neopdf-hep", "nnpdf_data": "nnpdf-data", "pydantic_core": "pydantic"}
+DISTRIBUTIONS = {"yaml": "pyyaml", "neopdf": "neopdf-hep", "nnpdf_data": "nnpdf-data", "pydantic_core": "pydantic", "PIL": "pillow"}
 HEAVY = ("tensorflow", "keras", "numpy", "scipy", "pandas", "matplotlib", "pydantic", "pineappl", "hoppet", "neopdf")
 
 
@@ -161,7 +161,8 @@ def test_the_wheel_holds_every_shipped_file(wheel, kind):
 def test_the_wheel_holds_the_package_and_nothing_else(wheel):
     with zipfile.ZipFile(wheel) as archive:
         held = {name for name in archive.namelist() if not name.startswith("nnpdf_lite/share/")}
-    files = {f"nnpdf_lite/{p.relative_to(PACKAGE)}" for p in PACKAGE.rglob("*") if p.suffix in (".py", ".yaml")}
+    kinds = (".py", ".yaml", ".html", ".css", ".js")
+    files = {f"nnpdf_lite/{p.relative_to(PACKAGE)}" for p in PACKAGE.rglob("*") if p.suffix in kinds}
     assert {name for name in held if ".dist-info/" not in name} == files
 
 

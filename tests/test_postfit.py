@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import norm
 
 from nnpdf_lite.errors import InputError
 from nnpdf_lite.flavours import EVOLUTION_FLAVOURS
@@ -63,24 +64,35 @@ def test_replicas_of_outlying_arc_length_are_dropped(flavour):
     assert dropped(ensemble(arc_lengths={7: tuple(9.0 if i == flavour else 2.0 for i in range(5))})) == [8]
 
 
-def test_four_standard_deviations_of_the_kept_are_the_limit():
-    made = ensemble()
-    chi2 = np.array([record.chi2 for record in made.records])
-    for inside, expected in ((3.9, []), (4.1, [50])):
-        # Put the last replica ``inside`` standard deviations above the mean, both with itself counted.
-        value = chi2[-1]
-        for _ in range(500):
-            values = np.append(chi2[:-1], value)
-            value = values.mean() + inside * values.std()
-        first = select(ensemble(chi2={49: value}))
-        assert first.replicas[~first.kept].tolist() == expected
+@pytest.mark.parametrize("inside, expected", [(3.9, []), (4.1, [50])])
+def test_four_standard_deviations_of_the_kept_are_the_limit_of_arc_lengths(inside, expected):
+    lengths = [record.arc_lengths for record in ensemble().records]
+    first = np.array(lengths)[:, 0]
+    # Put the last replica ``inside`` standard deviations above the mean, both with itself counted.
+    value = first[-1]
+    for _ in range(500):
+        values = np.append(first[:-1], value)
+        value = values.mean() + inside * values.std()
+    assert dropped(ensemble(arc_lengths={49: (value, *lengths[49][1:])})) == expected
+
+
+@pytest.mark.parametrize("inside, expected", [(3.8, []), (4.4, [51])])
+def test_four_deviations_from_the_median_are_the_limit_of_chi2(inside, expected):
+    chi2 = {i: 1.2 + 0.02 * norm.ppf((i + 0.5) / 50) for i in range(50)}
+    assert dropped(ensemble(51, chi2={**chi2, 50: 1.2 + 0.02 * inside})) == expected
+
+
+@pytest.mark.parametrize("stuck", [2, 6])
+def test_outliers_do_not_hide_each_other(stuck):
+    """2 of 20 at the same place lie 3 standard deviations above the mean of all."""
+    assert dropped(ensemble(20, chi2=dict.fromkeys(range(stuck), 2.1))) == list(range(1, stuck + 1))
 
 
 def test_an_outlier_may_hide_behind_a_greater_one():
     """Only when the first is gone does the second stand out: the vetoes are repeated."""
-    made = ensemble(chi2={7: 1000.0, 8: 3.0})
-    chi2 = np.array([record.chi2 for record in made.records])
-    assert chi2[8] < chi2.mean() + 4 * chi2.std()
+    made = ensemble(arc_lengths={7: (1000.0,) * 5, 8: (9.0,) * 5})
+    lengths = np.array([record.arc_lengths for record in made.records])
+    assert (lengths[8] < lengths.mean(axis=0) + 4 * lengths.std(axis=0)).all()
     assert dropped(made) == [8, 9]
 
 

@@ -2,7 +2,7 @@
 
 import importlib.util
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -137,3 +137,8 @@ def _entry(folder: Path, name: str) -> Entry | None:
                 expect(content, dict, f"{where}: variant '{variant}'")
             return Entry(f"{setname}_{found}", file.parent, metadata, observable)
     return None
+
+
+def is_named(dataset: str, names: Iterable[str]) -> bool:
+    """Whether a set is among ``names``, each the name in use now or an old one."""
+    return any(name == dataset or resolve_legacy_name(name)[0] == dataset for name in names)

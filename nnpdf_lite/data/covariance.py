@@ -61,7 +61,7 @@ def covariance(
         total[block, block] += np.diag((errors[:, uncorrelated] ** 2).sum(axis=1))
         total[block, block] += _outer(errors[:, within])
         across = ~(uncorrelated | within | np.isin(kind, IGNORED))
-        keys = [shared.setdefault(key, len(shared)) for key in _numbered(kind[across])]
+        keys = [shared.setdefault(key, len(shared)) for key in numbered(kind[across])]
         columns.append((block, errors[:, across], keys))
     common = np.zeros((starts[-1], len(shared)))
     for block, errors, keys in columns:
@@ -147,8 +147,8 @@ def _outer(columns: np.ndarray) -> np.ndarray:
     return 0.5 * (product + product.T)
 
 
-def _numbered(kinds: np.ndarray) -> list[tuple[str, int]]:
-    """Tell apart several sources of one kind within a set, which are independent of each other."""
+def numbered(kinds: np.ndarray) -> list[tuple[str, int]]:
+    """Return a key for each source that correlates sets: tell apart several sources of one kind within a set, which are independent of each other."""
     seen: Counter[str] = Counter()
     keys = []
     for kind in map(str, kinds):

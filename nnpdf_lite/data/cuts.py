@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..errors import InputError, nearest
-from .catalogue import resolve_legacy_name
+from .catalogue import is_named
 from .dataset import Dataset
 from .documents import read_document
 from .expressions import evaluate
@@ -87,9 +87,7 @@ class CutRule:
         """Whether the rule applies to the set: by its name, old or new, or by its process."""
         if self.process_type == "DIS_ALL" and dataset.process_type.startswith("DIS"):
             return True
-        if self.process_type == dataset.process_type or dataset.name in self.dataset:
-            return True
-        return any(resolve_legacy_name(name)[0] == dataset.name for name in self.dataset)
+        return self.process_type == dataset.process_type or is_named(dataset.name, self.dataset)
 
     def concerns_theory(self, theory_card: Mapping[str, Any], where: str) -> bool:
         """Whether the rule applies with this theory; what the card does not say does not exclude the rule."""

@@ -1,9 +1,4 @@
-"""The loss of every replica: training chi2, positivity, integrability and regularisation, in TensorFlow.
-
-A *kernel* turns predictions into training and validation chi2. ``MaskedKernel`` keeps all N whitened points and a mask
-per replica. ``FoldedKernel`` holds, for each distinct mask, the triangular factor of the masked operator: the chi2 is
-the same number, and its cost no longer depends on N.
-"""
+"""The loss of every replica: training chi2, positivity, integrability and regularisation, in TensorFlow."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from ..theory.predictions import OPERATIONS
-from .operator import Observable, Operator, Penalty
+from .folding import Folding
+from .operator import Observable, Operator
 
 #: Positivity is penalised by elu with this negative slope, which keeps a gradient at the boundary (arXiv:1907.05075).
 ELU_ALPHA = 1e-7
@@ -20,99 +16,50 @@ ELU_ALPHA = 1e-7
 PerReplica = Mapping[str, np.ndarray]
 
 
-class MaskedKernel:
-    """chi2 of all whitened points, split by a mask.
+class Chi2:
+    """Training and validation chi2 from quadratic forms of the operator's rank C, and a tail of T masked rows (``folding``).
 
-    Per replica: ``data`` (R, N) whitened pseudo-data, ``mask`` (R, N) 1 where a point trains.
+    Per replica: ``target`` (R, C), ``slope`` (R, S, C), ``floor`` (R, 2), ``tail_data`` and ``tail_mask`` (R, T), and ``form``
+    (R, S, C, C), or (1, S, C, C) for a mask that all share.
+
+    ``rows`` (C + T, K J) act on ``x f``.
     """
 
-    def __init__(self, operator: Operator, dtype: tf.DType):
-        compression = operator.compression
-        rest = operator.rows[operator.n_data :]
-        first = operator.n_data - operator.n_nonlinear
-        self.exact = compression is None
-        self.rank = 0 if self.exact else len(compression.right)
-        self.rows = tf.constant(rest if self.exact else np.concatenate([compression.right, rest]), dtype)
-        # Two blocks: only the last rows take in what is not linear.
-        self.blocks = [tf.constant(block, dtype) for block in np.split(operator.whitened, [first])]
-        self.sizes = [first, operator.n_nonlinear]
-        self.mixing = tf.constant(operator.mixing, dtype)
+    def __init__(self, folding: Folding, shared: bool, dtype: tf.DType):
+        self.shared = shared
+        blocks = [folding.linear, folding.tail_linear]
+        self.sizes, self.rows = [len(block) for block in blocks], np.concatenate(blocks)
+        self.nonlinear = tf.constant(np.concatenate([folding.nonlinear, folding.tail_nonlinear]), dtype)
 
-    def linear_rows(self, xf: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return what the whitened rows act on, ``x f`` itself or its compressed components, and all other rows."""
-        stacked = tf.matmul(xf, self.rows, transpose_b=True)
-        return (xf if self.exact else stacked[:, : self.rank]), stacked[:, self.rank :]
-
-    def chi2(
+    def __call__(
         self, z: tf.Tensor, nonlinear: tf.Tensor | None, replicas: Mapping[str, tf.Tensor]
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return training and validation chi2 (R,), summed over points."""
-        predictions = [tf.matmul(z, self.blocks[0], transpose_b=True)]
+        """Return training and validation chi2 (R,), summed over points, from ``rows`` (R, C + T) and nonlinear predictions."""
         if nonlinear is not None:
-            last = tf.matmul(z, self.blocks[1], transpose_b=True)
-            predictions.append(last + tf.matmul(nonlinear, self.mixing, transpose_b=True))
-        sizes = self.sizes[: len(predictions)]
-        data, mask = tf.split(replicas["data"], sizes, axis=1), tf.split(replicas["mask"], sizes, axis=1)
-        parts = [_masked_chi2(p - d, m) for p, d, m in zip(predictions, data, mask)]
-        return tf.add_n([part[0] for part in parts]), tf.add_n([part[1] for part in parts])
+            z += tf.matmul(nonlinear, self.nonlinear, transpose_b=True)
+        folded, tail = tf.split(z, self.sizes, axis=1)
+        r, tail = folded - replicas["target"], tail - replicas["tail_data"]
+        form, slope, floor = (replicas[name] for name in ("form", "slope", "floor"))
+        in_tail = tf.reduce_sum(replicas["tail_mask"] * tail * tail, axis=1)
+        training = self._quadratic(r, form[:, 0], slope[:, 0]) + floor[:, 0] + in_tail
+        r, tail = tf.stop_gradient(r), tf.stop_gradient(tail)
+        if form.shape[1] == 1:
+            everything = tf.reduce_sum(r * r, axis=1) + floor[:, 1] + tf.reduce_sum(tail * tail, axis=1)
+            return training, everything - training
+        return training, self._quadratic(r, form[:, 1], slope[:, 1]) + floor[:, 1]
 
+    def _quadratic(self, r: tf.Tensor, form: tf.Tensor, slope: tf.Tensor) -> tf.Tensor:
+        """Return ``r^T G r + 2 s r`` (R,); the gradient costs no further product with G."""
 
-@tf.custom_gradient
-def _masked_chi2(residual: tf.Tensor, mask: tf.Tensor):
-    """Sums of squares of masked and of other residuals (R, N); only the first has a gradient.
+        @tf.custom_gradient
+        def quadratic(r: tf.Tensor):
+            if self.shared:
+                product = tf.matmul(r, form[0])
+            else:
+                product = tf.matmul(r[:, None, :], form)[:, 0]  # a row vector: four times faster than a column
+            return tf.reduce_sum(r * (product + 2 * slope), axis=1), lambda d: 2 * d[:, None] * (product + slope)
 
-    Written out because memory traffic, not arithmetic, is what it costs: automatic differentiation passes over (R, N)
-    twice as often.
-    """
-    masked = residual * mask
-    training = tf.matmul(masked[:, None, :], residual[:, :, None])[:, 0, 0]
-    total = tf.matmul(residual[:, None, :], residual[:, :, None])[:, 0, 0]
-
-    def gradient(d_training: tf.Tensor, d_validation: tf.Tensor) -> tuple[tf.Tensor, None]:
-        return (2 * d_training)[:, None] * masked, None
-
-    return (training, total - training), gradient
-
-
-class FoldedKernel:
-    """chi2 from triangular factors, one pair (training, validation) per distinct mask.
-
-    ``factors`` is (G, 2, C, C) for G masks and C = K J (or the compressed rank) + n_nonlinear columns. Per replica: ``group`` (R,) which mask,
-    ``target`` (R, 2, C) projected data, ``floor`` (R, 2) the chi2 no PDF can remove.
-    """
-
-    def __init__(self, operator: Operator, factors: np.ndarray, dtype: tf.DType):
-        compression = operator.compression
-        rest = operator.rows[operator.n_data :]
-        self.rank = 0 if compression is None else len(compression.right)
-        self.rows = tf.constant(rest if compression is None else np.concatenate([compression.right, rest]), dtype)
-        self.groups = len(factors)
-        self.factors = [tf.constant(np.ascontiguousarray(factors[:, side]), dtype) for side in (0, 1)]
-
-    def linear_rows(self, xf: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return what the factors act on, ``x f`` itself or its compressed components, and all other rows."""
-        stacked = tf.matmul(xf, self.rows, transpose_b=True)
-        return (stacked[:, : self.rank] if self.rank else xf), stacked[:, self.rank :]
-
-    def chi2(
-        self, whitened: tf.Tensor, nonlinear: tf.Tensor | None, replicas: Mapping[str, tf.Tensor]
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return training and validation chi2 (R,), summed over points."""
-        z = whitened if nonlinear is None else tf.concat([whitened, nonlinear], axis=1)
-        if self.groups > 1:  # ``order`` lays the replicas out as (G, M), ``position`` takes them back
-            z = tf.reshape(tf.gather(z, replicas["order"]), (self.groups, -1, z.shape[1]))
-        else:
-            z = z[None]
-        sides = []
-        for side, factor in zip((z, tf.stop_gradient(z)), self.factors):
-            projected = tf.reshape(tf.matmul(side, factor, transpose_b=True), (-1, z.shape[2]))
-            sides.append(tf.gather(projected, replicas["position"]) if self.groups > 1 else projected)
-        training, validation = sides
-        target, floor = replicas["target"], replicas["floor"]
-        return (
-            tf.reduce_sum((training - target[:, 0]) ** 2, axis=1) + floor[:, 0],
-            tf.reduce_sum((validation - target[:, 1]) ** 2, axis=1) + floor[:, 1],
-        )
+        return quadratic(r)
 
 
 @dataclass(frozen=True)
@@ -128,67 +75,89 @@ class Loss:
 class Objective:
     """The loss as a function of ``x f`` on the operator's nodes."""
 
-    def __init__(self, operator: Operator, kernel: MaskedKernel | FoldedKernel, dtype: tf.DType):
-        self.operator, self.kernel = operator, kernel
-        self.forms = {
-            id(form): tf.constant(form, dtype)
-            for observable in (
-                *operator.nonlinear,
-                *operator.positivity.observables,
-                *operator.integrability.observables,
+    def __init__(self, operator: Operator, chi2: Chi2, dtype: tf.DType):
+        self.operator, self.chi2 = operator, chi2
+        # One product with all rows, split once: slicing costs more, and most in the gradient.
+        self.rows = tf.constant(np.concatenate([chi2.rows, operator.rows[operator.n_data :]]), dtype)
+        self.sizes = [len(chi2.rows)]
+        self.nonlinear, self.positivity, self.integrability = (
+            self._plan(observables, dtype)
+            for observables in (
+                operator.nonlinear,
+                operator.positivity.observables,
+                operator.integrability.observables,
             )
-            for form in observable.operands
-            if not isinstance(form, slice)
-        }
+        )
         self.positivity_sets = tf.constant(operator.positivity.membership, dtype)
         self.integrability_sets = tf.constant(operator.integrability.membership, dtype)
 
+    def _plan(self, observables: tuple[Observable, ...], dtype: tf.DType) -> list[tuple[str, list[tuple]]]:
+        """Return operations with their operands: a piece of the split rows each, and a core for two hadrons."""
+        if observables and all(o.operation == "NULL" and isinstance(o.operands[0], slice) for o in observables):
+            whole = slice(observables[0].operands[0].start, observables[-1].operands[0].stop)
+            observables = (Observable("NULL", (whole,)),)  # stacked in order: one piece serves all
+        plan = []
+        for observable in observables:
+            operands = []
+            for operand in observable.operands:
+                rows, core = (operand, None) if isinstance(operand, slice) else (operand.rows, operand.cores)
+                operands.append((len(self.sizes), None if core is None else tf.constant(core, dtype)))
+                self.sizes.append(rows.stop - rows.start)
+            plan.append((observable.operation, operands))
+        return plan
+
     def __call__(self, xf: tf.Tensor, replicas: Mapping[str, tf.Tensor], multipliers: tf.Tensor) -> Loss:
-        """Evaluate at ``x f`` (R, K, X), with the kernel's per-replica tensors and multipliers (R, sets)."""
+        """Evaluate at ``x f`` (R, K, X), with the per-replica tensors of ``chi2`` and multipliers (R, sets)."""
+        pieces = self.pieces(self.on_fk_nodes(xf))
+        return self.loss(pieces, self.predict(pieces), replicas, multipliers)
+
+    def on_fk_nodes(self, xf: tf.Tensor) -> tf.Tensor:
+        """Return what of ``x f`` (R, K, X) the tables see, (R, K J)."""
+        n_fk = self.operator.n_fk
+        fk_nodes, _ = tf.split(xf, [n_fk, xf.shape[2] - n_fk], axis=2)
+        return tf.reshape(fk_nodes, (-1, xf.shape[1] * n_fk))
+
+    def pieces(self, flat: tf.Tensor) -> list[tf.Tensor]:
+        """Return the product of ``x f`` (R, K J) with all rows, split: the rows of chi2 first, then those of each operand."""
+        return tf.split(tf.matmul(flat, self.rows, transpose_b=True), self.sizes, axis=1)
+
+    def predict(self, pieces: list[tf.Tensor]) -> list[tf.Tensor | None]:
+        """Return nonlinear data, positivity and integrability, (R, n) each; None where there is nothing to predict."""
+        return [_predict(plan, pieces) for plan in (self.nonlinear, self.positivity, self.integrability)]
+
+    def loss(
+        self,
+        pieces: list[tf.Tensor],
+        predictions: list[tf.Tensor | None],
+        replicas: Mapping[str, tf.Tensor],
+        multipliers: tf.Tensor,
+    ) -> Loss:
+        """Return the loss of predictions."""
         n_positivity = self.positivity_sets.shape[1]
-        flat = tf.reshape(xf[:, :, : self.operator.n_fk], (-1, xf.shape[1] * self.operator.n_fk))
-        whitened, rows = self.kernel.linear_rows(flat)
-        training, validation = self.kernel.chi2(whitened, self._predict(self.operator.nonlinear, rows, flat), replicas)
-        total = training
-        violation = self._violation(self.operator.positivity, rows, flat)
-        if violation is not None:
+        nonlinear, positivity, integrability = predictions
+        training, validation = self.chi2(pieces[0], nonlinear, replicas)
+        total, violation = training, tf.zeros_like(training)[:, None]
+        if positivity is not None:
+            elu = tf.nn.relu(-positivity) + ELU_ALPHA * (tf.exp(tf.minimum(-positivity, 0.0)) - 1)
+            violation = tf.matmul(elu, self.positivity_sets)
             total += tf.reduce_sum(multipliers[:, :n_positivity] * violation, axis=1)
-        integrability = self._predict(self.operator.integrability.observables, rows, flat)
         if integrability is not None:
             squares = tf.matmul(integrability**2, self.integrability_sets)
             total += tf.reduce_sum(multipliers[:, n_positivity:] * squares, axis=1)
-        none = tf.zeros((tf.shape(flat)[0], 1), flat.dtype)
-        return Loss(total, training, validation, none if violation is None else violation)
+        return Loss(total, training, validation, violation)
 
-    def _violation(self, penalty: Penalty, rows: tf.Tensor, flat: tf.Tensor) -> tf.Tensor | None:
-        values = self._predict(penalty.observables, rows, flat)
-        if values is None:
-            return None
-        elu = tf.nn.relu(-values) + ELU_ALPHA * (tf.exp(tf.minimum(-values, 0.0)) - 1)
-        return tf.matmul(elu, self.positivity_sets)
 
-    def _predict(
-        self, observables: tuple[Observable, ...], rows: tf.Tensor, flat: tf.Tensor
-    ) -> tf.Tensor | None:
-        if not observables:
-            return None
-        offset = self.operator.n_data
-        if all(o.operation == "NULL" and isinstance(o.operands[0], slice) for o in observables):
-            first, last = observables[0].operands[0].start, observables[-1].operands[0].stop
-            return rows[:, first - offset : last - offset]  # stacked in order: one slice serves all
-        values = []
-        for observable in observables:
-            operands = [
-                rows[:, operand.start - offset : operand.stop - offset]
-                if isinstance(operand, slice)
-                else self._two_hadrons(self.forms[id(operand)], flat)
-                for operand in observable.operands
-            ]
-            values.append(OPERATIONS[observable.operation][1](*operands))
-        return tf.concat(values, axis=1)
+def _predict(plan: list[tuple[str, list[tuple]]], pieces: list[tf.Tensor]) -> tf.Tensor | None:
+    """Return the predictions (R, n) of a plan, None for an empty one."""
+    values = []
+    for operation, operands in plan:
+        parts = [pieces[i] if core is None else _two_hadrons(pieces[i], core) for i, core in operands]
+        values.append(OPERATIONS[operation][1](*parts))
+    return (values[0] if len(values) == 1 else tf.concat(values, axis=1)) if values else None
 
-    @staticmethod
-    def _two_hadrons(form: tf.Tensor, flat: tf.Tensor) -> tf.Tensor:
-        n, width = form.shape[0], form.shape[1]
-        half = tf.matmul(flat, tf.reshape(form, (n * width, width)), transpose_b=True)
-        return tf.reduce_sum(tf.reshape(half, (-1, n, width)) * flat[:, None, :], axis=2)
+
+def _two_hadrons(u: tf.Tensor, cores: tf.Tensor) -> tf.Tensor:
+    """Return ``u^T M_i u`` (R, n) of rows (R, r) and cores (n, r, r)."""
+    n, rank = cores.shape[0], cores.shape[1]
+    half = tf.matmul(u, tf.reshape(cores, (n * rank, rank)), transpose_b=True)
+    return tf.reduce_sum(tf.reshape(half, (-1, n, rank)) * u[:, None, :], axis=2)

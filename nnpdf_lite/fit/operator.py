@@ -15,17 +15,18 @@ from ..pdf.quadrature import integration_nodes
 from ..theory import DatasetTheory, common_xgrid
 from ..theory.predictions import LINEAR_OPERATIONS, OPERATIONS, Operand, nodes_in
 from .problem import Constraint, Problem
+from .two_hadrons import BilinearForm, allowed_changes, factorise
 
 
 @dataclass(frozen=True)
 class Observable:
     """A set of points computed from the PDFs by an operation between operands.
 
-    Each operand is either a slice of the stacked linear rows or a bilinear form (n, K J, K J) of two hadrons.
+    Each operand is either a slice of the stacked linear rows or a bilinear form of two hadrons.
     """
 
     operation: str
-    operands: tuple[slice | np.ndarray, ...]
+    operands: tuple[slice | BilinearForm, ...]
 
 
 @dataclass(frozen=True)
@@ -101,8 +102,9 @@ class Operator:
 class _Rows:
     """Collects linear rows in the fitted columns and on the common nodes."""
 
-    def __init__(self, x: np.ndarray, columns: tuple[str, ...]):
+    def __init__(self, x: np.ndarray, columns: tuple[str, ...], q0: float, tolerance: float):
         self.x, self.to_evolution = x, columns_to_evolution(columns)
+        self.q0, self.tolerance = q0, tolerance
         self.blocks: list[np.ndarray] = []
         self.count = 0
 
@@ -132,30 +134,53 @@ class _Rows:
         self.count += len(matrix)
         return slice(self.count - len(matrix), self.count)
 
-    def observable(self, theory: DatasetTheory) -> Observable:
-        """Append a set's one-hadron operands; keep its two-hadron ones as forms."""
+    def observable(self, theory: DatasetTheory, sigma: np.ndarray | None = None) -> Observable:
+        """Append a set's one-hadron operands, and the rows its two-hadron ones share.
+
+        ``sigma`` (n,): experimental uncertainties, None for constraints.
+        """
+        two_hadrons = any(operand.n_hadrons == 2 for operand in theory.operands)
+        allowed = allowed_changes(theory, self.q0, sigma) if two_hadrons else [None] * len(theory.operands)
         operands = [
-            self.add(self.matrix(operand)) if operand.n_hadrons == 1 else self.bilinear(operand)
-            for operand in theory.operands
+            self.add(self.matrix(operand)) if operand.n_hadrons == 1 else self.form(operand, change)
+            for operand, change in zip(theory.operands, allowed)
         ]
         return Observable(theory.operation, tuple(operands))
 
+    def form(self, operand: Operand, allowed: np.ndarray) -> BilinearForm:
+        """Factorise a two-hadron operand; its predictions may change by ``tolerance * allowed`` (n,)."""
+        size = _largest_pdfs(self.x, self.to_evolution.shape[1])
+        rows, cores, error = factorise(self.bilinear(operand), size, allowed, self.tolerance)
+        return BilinearForm(self.add(rows), cores, error)
 
-def build_operator(problem: Problem, columns: tuple[str, ...]) -> Operator:
-    """Whiten and stack the theory of a problem in the fitted ``columns``."""
+
+def _largest_pdfs(nodes: np.ndarray, n_columns: int) -> np.ndarray:
+    """Return ``2 x^-0.2 (1-x)^2`` on the nodes of every column: the singlet at Q0 stays below."""
+    return np.tile(2 * nodes**-0.2 * (1 - nodes) ** 2, n_columns)
+
+
+def build_operator(problem: Problem, columns: tuple[str, ...], tolerance: float = 0.0) -> Operator:
+    """Whiten and stack the theory of a problem in the fitted ``columns``.
+
+    Linear rows are exact (``compress`` follows); what two hadrons predict may change by ``tolerance`` times the experimental
+    uncertainty.
+    """
     constraints = problem.positivity + problem.integrability
     grids = [t.x for t in problem.theories] + [c.theory.x for c in constraints]
     fk_nodes = common_xgrid(grids)
     fk_nodes = fk_nodes[fk_nodes < 1]  # f(1) = 0
     x = np.concatenate([fk_nodes, np.setdiff1d(integration_nodes(fk_nodes), fk_nodes)])
-    rows = _Rows(fk_nodes, columns)
+    rows = _Rows(fk_nodes, columns, problem.card.q0, tolerance)
     linear = [_linear_matrix(theory, rows) for theory in problem.theories if theory.is_linear]
     width = len(columns) * len(fk_nodes)
     unwhitened = np.concatenate([*linear, np.zeros((problem.n_nonlinear, width))])
     rows.add(solve_triangular(problem.cholesky, unwhitened, lower=True))
     first = problem.n_data - problem.n_nonlinear
     corner = problem.cholesky[first:, first:]
-    nonlinear = tuple(rows.observable(theory) for theory in problem.theories if not theory.is_linear)
+    sigma = np.linalg.norm(problem.cholesky[first:], axis=1)
+    theories = [theory for theory in problem.theories if not theory.is_linear]
+    ends = np.cumsum([len(theory.operands[0].table) for theory in theories]).astype(int)
+    nonlinear = tuple(rows.observable(theory, part) for theory, part in zip(theories, np.split(sigma, ends)))
     positivity, integrability = _penalty(problem.positivity, rows), _penalty(problem.integrability, rows)
     return Operator(
         x=x,
@@ -173,13 +198,13 @@ def compress(operator: Operator, problem: Problem, tolerance: float) -> Operator
     """Replace the whitened rows by a product of low rank that changes no prediction by more than ``tolerance`` sigma.
 
     The singular values of the whitened operator fall fast: 3089 DIS points carry some 250 numbers. What is dropped is
-    bounded, in units of each point's experimental uncertainty, for every PDF with ``|x f| < 2 x^-0.2 (1-x)^2`` (the
-    singlet at Q0 stays below) whatever its shape. ``tolerance`` 0 leaves the operator exact.
+    bounded, in units of each point's experimental uncertainty, for every PDF with ``|x f| < 2 x^-0.2 (1-x)^2``, whatever
+    its shape. ``tolerance`` 0 leaves the operator exact.
     """
     if tolerance <= 0:
         return operator
     n, nodes = operator.n_data, operator.x[: operator.n_fk]
-    size = np.tile(2 * nodes**-0.2 * (1 - nodes) ** 2, operator.rows.shape[1] // len(nodes))
+    size = _largest_pdfs(nodes, operator.rows.shape[1] // len(nodes))
     u, s, vt = np.linalg.svd(operator.rows[:n] * size, full_matrices=False)
     sigma = np.linalg.norm(problem.cholesky, axis=1)
     dropped = np.cumsum(((problem.cholesky @ (u * s)) ** 2)[:, ::-1], axis=1)[:, ::-1]  # if rank were 0, 1, ...

@@ -13,13 +13,29 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
+from ..runcard import Runcard
 from .training_task import Progress, TrainedReplica, TrainingTask
 
 
-def worker_count(n_replicas: int, maxcores: int | None) -> int:
-    """Return how many workers share the replicas: one per core this process may use."""
+def worker_count(n_tasks: int, maxcores: int | None) -> int:
+    """Return how many workers share some tasks: one per core this process may use."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores, maxcores or cores, n_replicas))
+    return max(1, min(cores, maxcores or cores, n_tasks))
+
+
+def training_workers(n_replicas: int, card: Runcard) -> int:
+    """Return how many workers train: one per GPU where TensorFlow has any and the optimiser has a use for it, else one per core."""
+    gpus = 0 if card.parameters.optimizer.second_order else gpu_count()
+    return worker_count(min(n_replicas, gpus or n_replicas), card.maxcores)
+
+
+def gpu_count() -> int:
+    """Return how many GPUs TensorFlow can use; it is asked, in a process of its own, only where there is a driver."""
+    if not Path("/dev/nvidiactl").exists():
+        return 0
+    question = "import tensorflow; print(len(tensorflow.config.list_physical_devices('GPU')))"
+    answer = subprocess.run([sys.executable, "-c", question], capture_output=True, text=True, check=False)
+    return int(answer.stdout.strip() or 0)
 
 
 def train_parallel(
@@ -92,19 +108,30 @@ def train_parallel(
 def _start(i: int, order: dict, scratch: Path, folder: Path, messages: queue.Queue) -> subprocess.Popen:
     file = scratch / f"task_{i}.pickle"
     file.write_bytes(pickle.dumps(order, protocol=pickle.HIGHEST_PROTOCOL))
-    # TensorFlow leaves the code it generates in the temporary folder when its process is ended.
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TMPDIR": str(scratch)}
-    environment["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parents[2]), environment.get("PYTHONPATH", "")])
     with (folder / f"worker_{i}.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "nnpdf_lite.fit.worker", str(file)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,
-            env=environment,
+            env=_environment(i, scratch),
         )
     threading.Thread(target=_listen, args=(i, process, messages), daemon=True).start()
     return process
+
+
+def _environment(i: int, scratch: Path) -> dict[str, str]:
+    """Return the environment of worker ``i``: one thread, one GPU if there are any, this package."""
+    allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    gpus = [str(i)] if allowed is None else allowed.split(",")[i : i + 1]
+    return {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "CUDA_VISIBLE_DEVICES": "".join(gpus),
+        "TMPDIR": str(scratch),  # TensorFlow leaves the code it generates there when its process is ended
+        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]),
+    }
 
 
 def _listen(i: int, process: subprocess.Popen, messages: queue.Queue) -> None:

@@ -1,4 +1,4 @@
-"""From a problem to what training needs: pseudo-data, masks and, where masks are shared, folded factors."""
+"""From a problem to what training needs: the operator, pseudo-data and masks."""
 
 from collections.abc import Sequence
 
@@ -8,8 +8,7 @@ from scipy.linalg import solve_triangular
 from ..data import pseudodata, training_mask
 from ..pdf.parametrisation import FIT_BASES
 from ..runcard import Runcard
-from .folding import fold, fold_rows
-from .operator import Operator, build_operator, compress
+from .operator import build_operator, compress
 from .problem import Problem
 from .training_task import TrainingTask
 
@@ -44,53 +43,23 @@ def mask_number(card: Runcard, replica: int) -> int:
     return replica % card.training_masks if card.training_masks else replica
 
 
-def prepare(problem: Problem, card: Runcard, replicas: Sequence[int]) -> TrainingTask:
-    """Whiten everything and lay it out for the chosen replicas.
-
-    In the diagonal basis with a mask per replica the whitened rows are shared and masked; shared masks, and splits in
-    the basis of the data, where each mask has a covariance of its own, are folded.
-    """
-    operator = build_operator(problem, FIT_BASES[card.fitting.fitbasis].columns)
+def prepare(
+    problem: Problem, card: Runcard, replicas: Sequence[int], data: np.ndarray | None = None
+) -> TrainingTask:
+    """Whiten everything and lay it out for the chosen replicas, whose pseudo-data may be given as ``data`` (R, N)."""
+    operator = build_operator(problem, FIT_BASES[card.fitting.fitbasis].columns, card.operator_tolerance)
     operator = compress(operator, problem, card.operator_tolerance)
-    data, masks = replica_data(problem, card, replicas), replica_masks(problem, card, replicas)
-    counts = {"n_training": masks.sum(axis=1).astype(float), "n_validation": (~masks).sum(axis=1).astype(float)}
-    numbers = np.array([mask_number(card, int(r)) for r in replicas])
-    _distinct, first, groups = np.unique(numbers, return_index=True, return_inverse=True)
-    factors = None
-    if not card.diagonal_basis:
-        factors, arrays = fold_rows(_split_in_data_basis(problem, operator, data, masks[first]), groups)
-    else:
-        # One by one: the last bit of a solution depends on how many there are.
-        whitened = np.array([solve_triangular(problem.cholesky, one, lower=True) for one in data])
-        if card.same_trvl_per_replica or card.training_masks:
-            factors, arrays = fold(operator, whitened, masks[first], groups)
-        else:
-            arrays = {"data": whitened, "mask": masks.astype(float)}
-    return TrainingTask(card, operator, np.asarray(replicas), {**arrays, **counts}, factors)
-
-
-def _split_in_data_basis(
-    problem: Problem, operator: Operator, data: np.ndarray, masks: np.ndarray
-) -> list[list[tuple[np.ndarray, np.ndarray]]]:
-    """Whiten training and validation points of each mask with the covariance of those points alone."""
-    n, k = problem.n_data, operator.n_nonlinear
-    linear = problem.cholesky @ operator.whitened
-    columns = np.concatenate([linear, np.zeros((n, k))], axis=1)
-    columns[n - k :, linear.shape[1] :] = np.eye(k)
-    covmat = problem.cholesky @ problem.cholesky.T
-    parts = []
-    for mask in masks:
-        pair = []
-        for chosen in (mask, ~mask):
-            factor = np.linalg.cholesky(covmat[np.ix_(chosen, chosen)])
-            pair.append(
-                (
-                    solve_triangular(factor, columns[chosen], lower=True),
-                    solve_triangular(factor, data[:, chosen].T, lower=True).T,
-                )
-            )
-        parts.append(pair)
-    return parts
+    # One by one: the last bit of a solution depends on how many there are.
+    data = replica_data(problem, card, replicas) if data is None else data
+    whitened = [solve_triangular(problem.cholesky, one, lower=True) for one in data]
+    return TrainingTask(
+        card,
+        operator,
+        np.asarray(replicas),
+        data=np.array(whitened),
+        masks=replica_masks(problem, card, replicas),
+        cholesky=None if card.diagonal_basis else problem.cholesky,
+    )
 
 
 def split_chi2(

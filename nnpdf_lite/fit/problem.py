@@ -1,12 +1,22 @@
 """The problem a fit solves: data, covariance, theory and constraints, and nothing about how it is solved."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
-from ..data import Dataset, cholesky, covariance, cut_indices, load_dataset
+from ..data import (
+    Dataset,
+    cholesky,
+    covariance,
+    cut_indices,
+    left_out_points,
+    level1_noise,
+    load_dataset,
+    rescale_uncertainties,
+    with_central,
+)
 from ..errors import InputError, at
 from ..pdf.lhapdf_set import load_pdf_set, split_member
 from ..runcard import Runcard
@@ -73,8 +83,8 @@ class Problem:
         return sum(len(d.kept) for d, t in zip(self.datasets, self.theories) if not t.is_linear)
 
 
-def load_data(card: Runcard, theory: TheoryCard) -> list[Dataset]:
-    """Load the runcard's datasets and cut them.
+def load_data(card: Runcard, theory: TheoryCard, *, left_out: bool = False) -> list[Dataset]:
+    """Load the runcard's datasets and cut them; without the points that ``left_out`` names, unless they are asked for.
 
     Raises
     ------
@@ -87,10 +97,14 @@ def load_data(card: Runcard, theory: TheoryCard) -> list[Dataset]:
             uncut = load_dataset(
                 entry.dataset, entry.variant, cfac=entry.cfac, frac=entry.frac, weight=entry.weight
             )
-            datasets.append(uncut.select(_cut(uncut, card, theory)))
+            dataset = uncut.select(_cut(uncut, card, theory))
+            if card.left_out and not left_out:
+                dataset = dataset.select(np.flatnonzero(~left_out_points(dataset, card.left_out)))
+            datasets.append(dataset)
     if not sum(len(dataset.kept) for dataset in datasets):
         raise InputError(
             f"datacuts: q2min = {card.datacuts.q2min}, w2min = {card.datacuts.w2min} and the filter rules leave no data"
+            + (" outside left_out" if card.left_out else "")
         )
     return datasets
 
@@ -111,7 +125,21 @@ def load_constraints(entries: Iterable, key: str, card: Runcard, theory: TheoryC
 
 
 def build_problem(card: Runcard) -> Problem:
-    """Assemble the problem of a runcard.
+    """Assemble the problem of a runcard; that of a closure test holds the data made from its truth.
+
+    Raises
+    ------
+    InputError
+        For anything missing, unreadable or inconsistent, named.
+    """
+    measured = measured_problem(card)
+    return closure_problem(measured, card, truth_predictions(measured, card)) if card.closuretest else measured
+
+
+def measured_problem(card: Runcard, *, left_out: bool = False) -> Problem:
+    """Assemble the problem of a runcard with the measured data, whatever its ``closuretest`` says.
+
+    The points that its ``left_out`` names are there only when asked for.
 
     Raises
     ------
@@ -119,7 +147,7 @@ def build_problem(card: Runcard) -> Problem:
         For anything missing, unreadable or inconsistent, named.
     """
     theory = load_theory(card.theory.theoryid)
-    datasets = [dataset for dataset in load_data(card, theory) if len(dataset.kept)]
+    datasets = [dataset for dataset in load_data(card, theory, left_out=left_out) if len(dataset.kept)]
     theories = [load_dataset_theory(dataset, theory) for dataset in datasets]
     for dataset, predicted in zip(datasets, theories):
         _check_predicted(dataset, predicted, theory)
@@ -141,6 +169,74 @@ def build_problem(card: Runcard) -> Problem:
         t0,
         cholesky(covmat, _labels(datasets)),
     )
+
+
+def truth_predictions(problem: Problem, card: Runcard) -> np.ndarray:
+    """Predict the points (N,) of a problem with the truth of the card's closure test, from ``faketheoryid``.
+
+    Raises
+    ------
+    InputError
+        If the truth or its theory is missing, or does not cover what is needed.
+    """
+    settings = card.closuretest
+    theory, theories = problem.card, problem.theories
+    if settings.faketheoryid is not None and settings.faketheoryid != card.theory.theoryid:
+        with at("closuretest.faketheoryid"):
+            theory = load_theory(settings.faketheoryid)
+            theories = [load_dataset_theory(dataset, theory) for dataset in problem.datasets]
+            for dataset, predicted in zip(problem.datasets, theories):
+                _check_predicted(dataset, predicted, theory)
+    with at("closuretest.fakepdf"):
+        check_coverage(settings.fakepdf, theories, theory)
+        return set_predictions(settings.fakepdf, theories, theory)[0]
+
+
+def closure_problem(measured: Problem, card: Runcard, truth: np.ndarray) -> Problem:
+    """Put the data of the card's closure test, around the truth's predictions (N,), in place of the measured ones.
+
+    The noise has the uncertainties of the measurements; the fit uses those of an inconsistent closure test, if it is one.
+    """
+    central, fitted = truth, measured
+    if card.closuretest.fakenoise:
+        central = truth + level1_noise(measured.datasets, truth, card.closuretest.filterseed)
+    if card.closuretest.inconsistent_fakedata:
+        datasets = tuple(rescale_uncertainties(d, card.inconsistent_data_settings) for d in measured.datasets)
+        fitted = _recorrelated(replace(measured, datasets=datasets))
+    problem = with_data(fitted, central)
+    return problem if problem.t0_predictions is not None else _recorrelated(problem)
+
+
+def with_data(problem: Problem, central: np.ndarray) -> Problem:
+    """Replace the central values (N,); the covariance of the fit, which t0 predictions define, stays."""
+    return replace(problem, datasets=with_central(problem.datasets, central))
+
+
+def _recorrelated(problem: Problem) -> Problem:
+    covmat = covariance(problem.datasets, problem.t0_predictions, use_weights=True)
+    return replace(problem, cholesky=cholesky(covmat, _labels(problem.datasets)))
+
+
+def check_coverage(pdf: str, theories: Sequence[DatasetTheory], card: TheoryCard) -> None:
+    """Raise InputError unless a PDF set has every parton of the theory at Q0 and reaches down to its smallest x."""
+    lhapdf = load_pdf_set(split_member(pdf)[0])
+    heavy = [4 + i for i, quark in enumerate("cb") if card.parameters[f"m{quark}"] < card.q0]
+    needed = [21, *(sign * quark for quark in (1, 2, 3, *heavy) for sign in (1, -1))]
+    missing = [pid for pid in needed if pid not in lhapdf.flavors]
+    if missing:
+        raise InputError(
+            f"{pdf} holds the partons {', '.join(map(str, lhapdf.flavors))}, but not {', '.join(map(str, missing))}, "
+            f"which theory '{card.name}' has at Q0 = {card.q0:g} GeV (PDG numbers)"
+        )
+    for theory in theories:
+        for operand in theory.operands:
+            used = np.abs(operand.table).sum(axis=(0, 1)).reshape(len(operand.x), -1).any(axis=1)
+            smallest = operand.x[used].min(initial=1.0)
+            if smallest < lhapdf.x_min * (1 - 1e-6):
+                raise InputError(
+                    f"{pdf} begins at x = {lhapdf.x_min:.3g}, but dataset '{theory.name}' needs PDFs down to "
+                    f"x = {smallest:.3g}; choose another truth, or cut those points"
+                )
 
 
 def _check_predicted(dataset: Dataset, predicted: DatasetTheory, theory: TheoryCard) -> None:

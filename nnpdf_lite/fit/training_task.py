@@ -1,7 +1,6 @@
 """What goes into training and what comes out: plain arrays that travel between processes."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,38 +17,43 @@ class TrainingTask:
     card : Runcard
     operator : Operator
     replicas : (R,) replica numbers
-    per_replica : mapping of name to (R, ...) array
-        What the kernel wants, and ``n_training``, ``n_validation`` (R,).
-    factors : (G, 2, C, C) array or None
-        Folded masks; None for one mask per replica on all points.
+    data : (R, N) whitened pseudo-data
+    masks : (R, N) bool, training masks
+    cholesky : (N, N) array or None
+        Factor of the covariance where training and validation points are whitened each on their own: splits in the
+        basis of the data. None in the diagonal basis.
     """
 
     card: Runcard
     operator: Operator
     replicas: np.ndarray
-    per_replica: Mapping[str, np.ndarray]
-    factors: np.ndarray | None = None
+    data: np.ndarray
+    masks: np.ndarray
+    cholesky: np.ndarray | None = None
+
+    @property
+    def one_mask(self) -> bool:
+        """True when the runcard gives all replicas the same mask."""
+        return self.card.same_trvl_per_replica or self.card.training_masks == 1
 
     def select(self, chosen: np.ndarray) -> "TrainingTask":
-        """Return the task of a part of the replicas (positions), with the factors of their masks alone."""
-        part = {name: values[chosen] for name, values in self.per_replica.items()}
-        factors = self.factors
-        if factors is not None:
-            used, part["group"] = np.unique(part["group"], return_inverse=True)
-            factors = factors[used]
-        return TrainingTask(self.card, self.operator, self.replicas[chosen], part, factors)
+        """Return the task of a part of the replicas (positions)."""
+        return replace(self, replicas=self.replicas[chosen], data=self.data[chosen], masks=self.masks[chosen])
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a batch stands after a block: arrays over its replicas, chi2 per point."""
+    """Where a batch stands after a block: arrays over its replicas, chi2 per point.
 
-    epoch: int
+    ``restarted`` says of each replica that starts again in a word what went wrong.
+    """
+
+    epochs: np.ndarray
     replicas: np.ndarray
     training: np.ndarray
     validation: np.ndarray
     stopped: int
-    restarted: tuple[int, ...]
+    restarted: dict[int, str]
 
 
 @dataclass(frozen=True)

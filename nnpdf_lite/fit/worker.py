@@ -9,9 +9,13 @@ import pickle
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..errors import InputError
+
+if TYPE_CHECKING:
+    from .batch import BatchTrainer
+    from .training_task import TrainingTask
 
 
 def main(task_file: Path) -> None:
@@ -42,10 +46,9 @@ def _train(order: dict, channel: BinaryIO) -> None:
     tf.config.threading.set_inter_op_parallelism_threads(1)
 
     from .checkpoint import Checkpoint, load_checkpoint
-    from .training import Trainer
 
     task = order["task"]
-    trainer = Trainer(task)
+    trainer = _trainer(task)
     saved, warning = load_checkpoint(order["checkpoint"]) if order["resume"] else (None, "")
     if warning:
         _send(channel, ("warning", warning))
@@ -64,6 +67,19 @@ def _train(order: dict, channel: BinaryIO) -> None:
     _send(channel, ("done",))
 
 
+def _trainer(task: "TrainingTask") -> "BatchTrainer":
+    if task.card.parameters.optimizer.second_order:
+        import tensorflow as tf
+
+        from .levenberg_marquardt import LevenbergMarquardt
+
+        tf.config.set_visible_devices([], "GPU")  # one replica at a time keeps none busy
+        return LevenbergMarquardt(task)
+    from .training import Trainer
+
+    return Trainer(task)
+
+
 def _tensorboard(folder: Path) -> Callable[[Any], None]:
     """Return what logs the chi2 of every replica for TensorBoard."""
     import tensorflow as tf
@@ -72,9 +88,11 @@ def _tensorboard(folder: Path) -> Callable[[Any], None]:
 
     def log(progress: Any) -> None:
         with writer.as_default():
-            for replica, training, validation in zip(progress.replicas, progress.training, progress.validation):
-                tf.summary.scalar(f"training/replica_{replica}", training, step=progress.epoch)
-                tf.summary.scalar(f"validation/replica_{replica}", validation, step=progress.epoch)
+            for replica, epoch, training, validation in zip(
+                progress.replicas, progress.epochs, progress.training, progress.validation
+            ):
+                tf.summary.scalar(f"training/replica_{replica}", training, step=epoch)
+                tf.summary.scalar(f"validation/replica_{replica}", validation, step=epoch)
         writer.flush()
 
     return log

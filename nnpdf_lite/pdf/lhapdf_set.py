@@ -4,7 +4,6 @@ Interpolation is neopdf-hep's. That library ends the whole process when a file i
 outside a grid, so files are checked, and points brought inside, before it sees them.
 """
 
-import itertools
 import os
 import re
 import tempfile
@@ -19,6 +18,7 @@ from neopdf.pdf import PDF
 from nnpdf_lite.errors import InputError, nearest
 from nnpdf_lite.flavours import FLAVOUR_PIDS, FLAVOUR_TO_EVOLUTION
 from nnpdf_lite.paths import search_path
+from nnpdf_lite.pdf.lhapdf_format import read_member
 
 _RANGE_TOLERANCE = 1e-6
 
@@ -109,6 +109,11 @@ class LHAPDFSet:
         flavour = self.xfxq(FLAVOUR_PIDS, x, q, member)[:, :, 0]
         return (FLAVOUR_TO_EVOLUTION @ flavour / x).T
 
+    def read(self, members: Iterable[int]) -> None:
+        """Read members now rather than when first used; InputError for one that is missing or unreadable."""
+        for member in members:
+            self._member(member)
+
     def _member(self, number: int) -> tuple[PDF, _Ranges]:
         if number not in self._members:
             file = self.path / f"{self.name}_{number:04d}.dat"
@@ -138,8 +143,7 @@ def load_pdf_set(name_or_path: str | os.PathLike, members: Iterable[int] | None 
         When the set is missing or one of its files is unreadable.
     """
     pdf_set = LHAPDFSet(_find(name_or_path))
-    for member in members or ():
-        pdf_set._member(member)
+    pdf_set.read(members or ())
     return pdf_set
 
 
@@ -169,7 +173,9 @@ def _find(name_or_path: str | os.PathLike) -> Path:
         for folder in _folders():
             if _is_set(folder / given.name):
                 return folder / given.name
-    elif given.is_dir():
+    if (given / "filter.yml").is_file():
+        return _set_of_fit(given)
+    if given.name != str(given) and given.is_dir():
         raise InputError(f"{given} is not a PDF set in LHAPDF format: it has no file {given.name}.info")
     available = sorted(info.stem for folder in _folders() if folder.is_dir() for info in folder.glob("*/*.info"))
     places = ", ".join(str(folder) for folder in _folders())
@@ -178,6 +184,14 @@ def _find(name_or_path: str | os.PathLike) -> Path:
         f"PDF set '{name_or_path}' not found in {places}.{hint} "
         "Give the folder of a set in LHAPDF format, or add the folder that holds it to LHAPDF_DATA_PATH."
     )
+
+
+def _set_of_fit(fit: Path) -> Path:
+    """Return the LHAPDF set of a fit folder, which may have another name than the folder has now."""
+    found = [folder for folder in sorted((fit / "postfit").glob("*")) if folder.is_dir() and _is_set(folder)]
+    if not found:
+        raise InputError(f"{fit} is a fit without an LHAPDF set; write it with 'nnpdf-lite evolve {fit}'")
+    return found[0]
 
 
 def _read_info(path: Path) -> Mapping:
@@ -193,42 +207,9 @@ def _read_info(path: Path) -> Mapping:
 
 def _check_grid(file: Path) -> _Ranges:
     """Return the coverage of a member file after checking that its grids are complete and finite."""
-    try:
-        _header, *blocks = re.split(r"^---[ \t]*$", file.read_text(), flags=re.MULTILINE)
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{file}: unreadable ({error})") from error
-    if len(blocks) < 2 or blocks.pop().strip():
-        raise InputError(f"{file}: not a complete LHAPDF grid: expected blocks that each end with a line '---'")
-    grids = [_check_block(file, number, block.strip()) for number, block in enumerate(blocks, start=1)]
-    if any(grid.flavours != grids[0].flavours for grid in grids):
-        raise InputError(f"{file}: its subgrids hold different flavours")
-    if any(lower.q[1] != upper.q[0] for lower, upper in itertools.pairwise(grids)):
-        raise InputError(f"{file}: its subgrids do not join in Q")
-    x_range = (max(grid.x[0] for grid in grids), min(grid.x[1] for grid in grids))
-    return _Ranges(grids[0].flavours, x_range, (grids[0].q[0], grids[-1].q[1]))
-
-
-def _check_block(file: Path, number: int, block: str) -> _Ranges:
-    where = f"{file}: subgrid {number}"
-    lines = block.split("\n", 3)
-    try:
-        x, q = (np.array(line.split(), dtype=float) for line in lines[:2])
-        flavours = tuple(int(pid) for pid in lines[2].split())
-        values = np.array(lines[3].split(), dtype=float)
-    except (ValueError, IndexError):
-        raise InputError(f"{where}: expected lines of x, Q and flavours and then a table of numbers") from None
-    for name, knots in (("x", x), ("Q", q)):
-        if len(knots) < 2 or knots[0] <= 0 or not np.all(np.diff(knots) > 0):
-            raise InputError(f"{where}: expected ascending positive {name} knots")
-    expected = len(x) * len(q) * len(flavours)
-    if values.size != expected:
-        raise InputError(
-            f"{where}: {values.size} values where {len(x)} x {len(q)} (x, Q) x {len(flavours)} (flavours) = {expected} "
-            "are expected; is the file cut short?"
-        )
-    if not np.all(np.isfinite(values)):
-        raise InputError(f"{where}: holds numbers that are not finite")
-    return _Ranges(flavours, (float(x[0]), float(x[-1])), (float(q[0]), float(q[-1])))
+    grids = read_member(file)
+    x_range = (max(float(grid.x[0]) for grid in grids), min(float(grid.x[-1]) for grid in grids))
+    return _Ranges(grids[0].flavours, x_range, (float(grids[0].q[0]), float(grids[-1].q[-1])))
 
 
 def _open_member(file: Path, ranges: _Ranges) -> PDF:

@@ -164,12 +164,16 @@ class ModelOnNodes:
         xf = out * prefactor
         if self.rotation is not None:
             xf = tf.einsum("kf,rfx->rkx", self.rotation, xf)
-        return xf * self.normalisation(xf)[:, :, None]
+        return xf * self.normalisation(self.integrals(xf))[:, :, None]
 
-    def normalisation(self, xf: tf.Tensor) -> tf.Tensor:
-        """Return A (R, K): 1 but for the flavours fixed by sum rules."""
+    def integrals(self, xf: tf.Tensor) -> tf.Tensor:
+        """Integrate x f (R, K, X) as the sum rules do: momentum of Sigma and g, number of the others; (R, K)."""
+        return tf.reduce_sum(xf * self.integration, axis=2)
+
+    def normalisation(self, integrals: tf.Tensor) -> tf.Tensor:
+        """Return A (R, K) from the integrals before normalisation (R, K): 1 but for the flavours fixed by sum rules."""
         columns = self.model.basis.columns
-        integrals = tf.unstack(tf.reduce_sum(xf * self.integration, axis=2), axis=1)
+        integrals = tf.unstack(integrals, axis=1)
         one = tf.ones_like(integrals[0])
         factors = []
         for name, integral in zip(columns, integrals):

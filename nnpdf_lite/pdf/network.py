@@ -67,6 +67,14 @@ class Network:
         """(P,) 1 for kernel elements, 0 for biases: what a regulariser acts on."""
         return np.concatenate([np.full(size, 1.0 - i % 2) for i, size in enumerate(self.sizes)])
 
+    @property
+    def output_rows(self) -> list[np.ndarray]:
+        """Positions, for each output, of its last kernel row and bias in the flat vector."""
+        width, flavours = self.layer_shapes[-1][1], self.nodes[-1]
+        kernels = self.n_parameters - flavours * (width + 1) + np.arange(flavours * width).reshape(flavours, width)
+        biases = self.n_parameters - flavours + np.arange(flavours)
+        return list(np.column_stack([kernels, biases]))
+
     def initial(self, seed: np.random.SeedSequence) -> np.ndarray:
         """Draw the initial parameters (P,) of one replica.
 
@@ -84,17 +92,20 @@ class Network:
         return np.concatenate([np.ravel(piece) for piece in pieces])
 
     def __call__(self, parameters: tf.Tensor, features: tf.Tensor, drop: tf.Tensor | None = None) -> tf.Tensor:
-        """Evaluate at features (n_inputs, X) with parameters (R, P); returns (R, F, X).
+        """Evaluate at features (n_inputs, X), or (R, n_inputs, X) for each replica its own, with parameters (R, P).
+
+        Returns (R, F, X).
 
         ``drop`` (R, H) multiplies the last hidden layer of dense networks: 0 drops a unit, others are 1/(1-dropout).
         """
         pieces = tf.split(parameters, self.sizes, axis=1)
-        n_nodes = features.shape[1]
-        h = features
+        n_nodes = features.shape[-1]
+        shared = features.shape.rank == 2
+        h = features if shared else tf.repeat(features, self.copies, axis=0)
         last = len(self.layer_shapes) - 1
         for layer, (out, inp) in enumerate(self.layer_shapes):
             kernel, bias = pieces[2 * layer], tf.reshape(pieces[2 * layer + 1], (-1, out, 1))
-            if layer == 0:
+            if layer == 0 and shared:
                 h = tf.reshape(tf.matmul(tf.reshape(kernel, (-1, inp)), h), (-1, out, n_nodes)) + bias
             else:
                 h = tf.matmul(tf.reshape(kernel, (-1, out, inp)), h) + bias

@@ -3,11 +3,12 @@
 import numpy as np
 import pandas as pd
 
-from ..data import cut_indices, load_dataset
+from ..data import cut_indices, left_out_points, load_dataset
 from ..data.covariance import CORRELATED_WITHIN_SET, IGNORED, UNCORRELATED
 from ..errors import at
 from ..fit.operator import build_operator, compress
 from ..fit.problem import build_problem
+from ..fit.two_hadrons import BilinearForm
 from ..pdf.parametrisation import FIT_BASES
 from ..runcard import Runcard
 from ..theory import load_dataset_theory, load_theory
@@ -46,6 +47,8 @@ def contents_table(card: Runcard) -> pd.DataFrame:
             with at(f"{key}[{i}]"):
                 uncut = load_dataset(entry.dataset, entry.variant, cfac=getattr(entry, "cfac", ()))
                 dataset = uncut.select(cut_indices(uncut, card.datacuts, card.added_filter_rules, theory.parameters))
+                if kind == "data" and card.left_out:
+                    dataset = dataset.select(np.flatnonzero(~left_out_points(dataset, card.left_out)))
                 predicted = load_dataset_theory(dataset, theory)
             sources = dataset.uncertainties.kind
             used = ~np.isin(sources, IGNORED)
@@ -82,16 +85,27 @@ def total(table: pd.DataFrame) -> str:
 
 
 def operator_summary(card: Runcard) -> str:
-    """Return in words what compressing the theory keeps, drops and saves (``fit.operator.compress``)."""
+    """Return in words what compressing the theory keeps, drops and saves (``fit.operator``)."""
     problem = build_problem(card)
-    operator = build_operator(problem, FIT_BASES[card.fitting.fitbasis].columns)
+    operator = build_operator(problem, FIT_BASES[card.fitting.fitbasis].columns, card.operator_tolerance)
     n, columns = operator.n_data, operator.rows.shape[1]
+    words = [f"theory operator: {n} x {columns}, {operator.n_nonlinear} points not linear"]
     compression = compress(operator, problem, card.operator_tolerance).compression
-    exact = operator.rows.size
-    size = f"theory operator: {n} x {columns}, {operator.n_nonlinear} points not linear\n"
     if compression is None:
-        return size + "not compressed"
+        return "\n".join([*words, "not compressed"])
     rank = len(compression.right)
-    products = exact - n * columns + rank * (n + columns)
-    kept = f"compressed to rank {rank}: changes below {compression.error:.1e} sigma, {products / exact:.0%} of the operations"
-    return size + kept
+    products = operator.rows.size - n * columns + rank * (n + columns)
+    saving = f"{products / operator.rows.size:.0%} of the operations"
+    words.append(f"compressed to rank {rank}: changes below {compression.error:.1e} sigma, {saving}")
+    observables = (*operator.nonlinear, *operator.positivity.observables, *operator.integrability.observables)
+    forms = [o for observable in observables for o in observable.operands if isinstance(o, BilinearForm)]
+    if forms:
+        ranks = [form.cores.shape[1] for form in forms]
+        points = sum(len(form.cores) for form in forms)
+        size = sum(columns * rank + form.cores.size for form, rank in zip(forms, ranks))
+        words.append(
+            f"two-hadron tables: {len(forms)} of {points} points together, {columns} x {columns} forms reduced to rank "
+            f"{min(ranks)} to {max(ranks)}: changes below {max(form.error for form in forms):.1e} sigma, "
+            f"{size / (points * columns**2):.2%} of the numbers"
+        )
+    return "\n".join(words)

@@ -28,7 +28,8 @@ def export_xgrid() -> np.ndarray:
 class ReplicaRecord:
     """How one replica was trained; chi2 per point.
 
-    ``chi2`` is that to the central data; ``history`` (B, 3) holds epoch, training and validation chi2.
+    ``chi2`` is that to the central data; ``history`` (B, 3) holds epoch, training and validation chi2. ``timing`` is in
+    seconds since the start of the run that trained it; ``versions`` are those of the packages that matter.
     """
 
     replica: int
@@ -43,6 +44,8 @@ class ReplicaRecord:
     preprocessing: tuple[dict, ...] = ()
     attempts: int = 1
     history: np.ndarray = field(default_factory=lambda: np.empty((0, 3)), repr=False, compare=False)
+    timing: dict = field(default_factory=dict, repr=False, compare=False)
+    versions: dict = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -84,12 +87,22 @@ class Ensemble:
         return xf / x[:, None]
 
 
+@lru_cache(maxsize=1)
+def arc_length_xgrid() -> np.ndarray:
+    """Return the points, from 1e-6 to 1, between which a curve's length is added up."""
+    return np.concatenate([np.geomspace(1e-6, 0.1, 1000, endpoint=False), np.linspace(0.1, 1, 1000)])
+
+
+def curve_lengths(xf: np.ndarray) -> np.ndarray:
+    """Return the lengths (R, F) of curves ``x f(x)`` against x, given on `arc_length_xgrid`; xf (R, X, F)."""
+    return np.hypot(np.diff(xf, axis=1), np.diff(arc_length_xgrid())[:, None]).sum(axis=1)
+
+
 def arc_lengths(x: np.ndarray, f: np.ndarray) -> np.ndarray:
     """Return the length of the curve ``x f(x)`` against x from 1e-6 to 1 for ``ARC_LENGTH_FLAVOURS``; f (R, X, 14)."""
-    fine = np.concatenate([np.geomspace(1e-6, 0.1, 1000, endpoint=False), np.linspace(0.1, 1, 1000)])
     columns = [EVOLUTION_FLAVOURS.index(name) for name in ARC_LENGTH_FLAVOURS]
-    xf = np.einsum("wx,rxe->rwe", interpolation_matrix(x, fine), (f * x[:, None])[:, :, columns])
-    return np.hypot(np.diff(xf, axis=1), np.diff(fine)[:, None]).sum(axis=1)
+    matrix = interpolation_matrix(x, arc_length_xgrid())
+    return curve_lengths(np.einsum("wx,rxe->rwe", matrix, (f * x[:, None])[:, :, columns]))
 
 
 def integrability_numbers(x: np.ndarray, f: np.ndarray) -> np.ndarray:

@@ -124,21 +124,26 @@ def create_folder(path: Path, card: Runcard) -> FitFolder:
     return folder
 
 
-def first_difference(old: Runcard, new: Runcard) -> str:
-    """Name the first value in which two cards differ; how many replicas are wanted does not change a replica."""
+def first_difference(old: Runcard, new: Runcard, only: dict | None = None) -> str:
+    """Name the first value in which two cards differ; how many replicas are wanted does not change a replica.
+
+    ``only`` restricts the comparison to some keys: a mapping of them to True, or to such a mapping of keys within.
+    """
     free = {"replicas", "description", "maxcores", "debug"}
-    return _difference(old.model_dump(exclude=free), new.model_dump(exclude=free))
+    one, other = (card.model_dump(include=only, exclude=free) for card in (old, new))
+    return difference(one, other)
 
 
-def _difference(old: Any, new: Any, key: str = "") -> str:
+def difference(old: Any, new: Any, key: str = "") -> str:
+    """Name the first value in which two plain cards differ, or return an empty string."""
     if old == new:
         return ""
     if isinstance(old, dict) and isinstance(new, dict):
         name = next(name for name in {**old, **new} if old.get(name) != new.get(name))
-        return _difference(old.get(name), new.get(name), f"{key}.{name}" if key else name)
+        return difference(old.get(name), new.get(name), f"{key}.{name}" if key else name)
     if isinstance(old, (list, tuple)) and isinstance(new, (list, tuple)) and len(old) == len(new):
         i = next(i for i, pair in enumerate(zip(old, new)) if pair[0] != pair[1])
-        return _difference(old[i], new[i], f"{key}[{i}]")
+        return difference(old[i], new[i], f"{key}[{i}]")
     if isinstance(old, (list, tuple, dict)) or isinstance(new, (list, tuple, dict)):
         return f"{key} differs"
     return f"{key} is {old} there, {new} here"
@@ -241,6 +246,8 @@ def _read_replica(folder: FitFolder, number: int) -> tuple[ReplicaRecord, np.nda
             preprocessing=tuple(info["preprocessing"]),
             attempts=int(info.get("attempts", 1)),
             history=np.array(info.get("history", np.empty((0, 3))), float),
+            timing=dict(info.get("timing", {})),
+            versions=dict(info.get("version", {})),
         )
         for key, flavours in (("arc_lengths", ARC_LENGTH_FLAVOURS), ("integrability", INTEGRABILITY_FLAVOURS)):
             if len(getattr(record, key)) != len(flavours):

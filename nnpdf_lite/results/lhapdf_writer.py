@@ -4,15 +4,14 @@ Reference: A. Buckley et al., arXiv:1412.7420.
 """
 
 import os
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from nnpdf_lite.errors import InputError
 from nnpdf_lite.evolution import PARTON_PIDS, Evolution
+from nnpdf_lite.pdf.lhapdf_format import Subgrid, check_free, member_text, write_set
 
 
 def write_lhapdf(
@@ -61,77 +60,40 @@ def write_lhapdf(
     InputError
         When ``path`` exists or cannot be written, or when a member cannot be evolved.
     """
-    target = Path(path).absolute()
+    target = check_free(path, overwrite)
     members, x = np.asarray(members, dtype=float), np.asarray(x, dtype=float)
     if members.ndim != 3 or len(members) == 0:
         raise ValueError(f"expected PDFs of shape (R, X, 14), got {members.shape}")
-    _check_free(target, overwrite)
     evolution = Evolution(theory_card)
     knots = evolution.subgrids()
-    flavours = [pid for pid in PARTON_PIDS if pid == 21 or abs(pid) <= evolution.settings.flavours(knots[-1][-1])]
-    info = _info(evolution, knots, flavours, x, 1 if central_only else len(members) + 1)
+    flavours = tuple(pid for pid in PARTON_PIDS if pid == 21 or abs(pid) <= evolution.settings.flavours(knots[-1][-1]))
+    info = _info(evolution, knots, list(flavours), x, 1 if central_only else len(members) + 1)
     info |= {"SetDesc": description, "Authors": authors, "Reference": reference, "SetIndex": set_index}
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as scratch:
-            folder = Path(scratch) / target.name
-            folder.mkdir()
-            (folder / f"{target.name}.info").write_text(_yaml(info))
-            _write_members(folder, evolution, members, x, knots, flavours, central_only)
-            if target.exists():
-                target.rename(Path(scratch) / "replaced")
-            folder.rename(target)
-    except OSError as error:
-        raise InputError(f"cannot write the PDF set {target}: {error.strerror or error}") from error
-    return target
+    texts = _members(target.name, evolution, members, x, knots, flavours, central_only)
+    return write_set(target, info, texts, overwrite=overwrite)
 
 
-def _check_free(target: Path, overwrite: bool) -> None:
-    if not target.exists():
-        return
-    if not overwrite:
-        raise InputError(f"{target} exists already; choose another name or ask to overwrite it")
-    if not (target / f"{target.name}.info").is_file():
-        raise InputError(f"{target} exists and is not an LHAPDF set; it is not overwritten")
-
-
-def _write_members(
-    folder: Path,
+def _members(
+    name: str,
     evolution: Evolution,
     members: np.ndarray,
     x: np.ndarray,
     knots: list[np.ndarray],
-    flavours: list[int],
+    flavours: tuple[int, ...],
     central_only: bool,
-) -> None:
+) -> Iterator[tuple[int, str]]:
     columns = [PARTON_PIDS.index(pid) for pid in flavours]
     scales = np.concatenate([evolution.inside(q) for q in knots])
     edges = np.cumsum([len(q) for q in knots])[:-1]
-
-    def write(number: int, f: np.ndarray) -> None:
+    replicas = [] if central_only else list(enumerate(members, start=1))
+    for number, f in [*replicas, (0, np.mean(members, axis=0))]:  # last, so that a replica at fault is named
         try:
             evolved = evolution.evolve(x, f, scales)[:, :, columns]
         except InputError as error:
-            raise InputError(f"member {number} of the PDF set {folder.name}: {error}") from None
-        blocks = [_block(x, q, flavours, xf) for q, xf in zip(knots, np.split(evolved, edges))]
-        kind = "replica" if number else "central"
-        header = f"PdfType: {kind}\nFormat: lhagrid1\n---\n"
-        (folder / f"{folder.name}_{number:04d}.dat").write_text(header + "".join(blocks))
-
-    if not central_only:
-        for number, f in enumerate(members, start=1):
-            write(number, f)
-    write(0, np.mean(members, axis=0))
-
-
-def _block(x: np.ndarray, q: np.ndarray, flavours: list[int], xf: np.ndarray) -> str:
-    """Return one subgrid as text; ``xf`` has shape (Q, X, flavours) and is written with x as the slowest index."""
-    # x and Q keep all digits, since readers compare them with scales computed elsewhere.
-    head = [" ".join(map(repr, knots.tolist())) for knots in (x, q)] + [" ".join(map(str, flavours))]
-    row = " ".join(["%.7E"] * len(flavours)) + "\n"
-    values = xf.transpose(1, 0, 2)
-    body = (row * (values.shape[0] * values.shape[1])) % tuple(values.ravel().tolist())
-    return "\n".join(head) + "\n" + body + "---\n"
+            raise InputError(f"member {number} of the PDF set {name}: {error}") from None
+        values = [xf.transpose(1, 0, 2) for xf in np.split(evolved, edges)]
+        grids = [Subgrid(x, q, flavours, xf) for q, xf in zip(knots, values)]
+        yield number, member_text("replica" if number else "central", grids)
 
 
 def _info(
@@ -171,8 +133,3 @@ def _info(
         "AlphaS_Qs": np.concatenate(knots).tolist(),
         "AlphaS_Vals": evolution.alphas(np.concatenate([evolution.inside(q) for q in knots])).tolist(),
     }
-
-
-def _yaml(info: Mapping) -> str:
-    """Return the info file: one key per line, lists in brackets, which is all that every LHAPDF reader understands."""
-    return yaml.safe_dump(dict(info), default_flow_style=None, sort_keys=False, width=100_000, allow_unicode=True)

@@ -1,7 +1,7 @@
 """Progress of a fit on standard error: a live bar in a terminal, plain lines elsewhere."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from rich.console import Console, RenderableType
@@ -16,6 +16,22 @@ from .run import Watcher
 PLAIN_INTERVAL = 10.0
 
 
+def track(steps: Sequence, what: str, console: Console | None = None) -> Iterator:
+    """Go through ``steps`` and show on standard error how far it is: a bar in a terminal, plain lines elsewhere."""
+    console = console or Console(stderr=True)
+    if console.is_terminal:
+        columns = (TextColumn("{task.description}"), BarColumn(bar_width=16), TextColumn("{task.percentage:.0f}%"))
+        with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as bar:
+            yield from bar.track(steps, description=what)
+        return
+    last = time.monotonic()
+    for done, step in enumerate(steps):
+        if time.monotonic() - last >= PLAIN_INTERVAL:
+            last = time.monotonic()
+            console.print(f"{what}: {done} of {len(steps)}", highlight=False, soft_wrap=True, markup=False)
+        yield step
+
+
 class TerminalWatcher(Watcher):
     """Shows epochs, training and validation chi2 (median and range over replicas), replicas stopped, and time left."""
 
@@ -25,6 +41,7 @@ class TerminalWatcher(Watcher):
         self.stopped: dict[int, int] = {}
         self.bar: _Bar | None = None
         self.done = 0
+        self.first: float | None = None
 
     def note(self, text: str) -> None:
         """Print a line."""
@@ -36,11 +53,11 @@ class TerminalWatcher(Watcher):
 
     def start(self, n_replicas: int, epochs: int) -> None:
         """Open the bar."""
-        self.n_replicas, self.epochs, self.first = n_replicas, epochs, 0
+        self.n_replicas, self.epochs = n_replicas, epochs
         self.started = self.last_line = time.monotonic()
         if self.console.is_terminal:
             self.bar = _Bar(
-                TextColumn("epoch {task.completed:.0f}/{task.total:.0f}"),
+                TextColumn("{task.percentage:.0f}%"),
                 BarColumn(bar_width=16),
                 TextColumn("{task.fields[stopped]}"),
                 TimeElapsedColumn(),
@@ -54,29 +71,33 @@ class TerminalWatcher(Watcher):
 
     def update(self, worker: int, progress: BatchProgress) -> None:
         """Take in a block of one worker and show all of them."""
-        if not self.batches:
-            self.first = progress.epoch  # of a resumed fit, far from zero
-            self.first_seen = time.monotonic()
         self.batches[worker] = progress
         self.stopped[worker] = self.stopped.get(worker, 0) + progress.stopped
-        for replica in progress.restarted:
-            self.warn(f"replica {replica} diverged and starts again from a new initialisation")
-        training_on = [batch.epoch for batch in self.batches.values() if len(batch.replicas) > batch.stopped]
-        epoch = min(training_on or [progress.epoch])
+        for replica, failure in progress.restarted.items():
+            self.warn(f"replica {replica} {failure} and starts again from a new initialisation")
+        done, now = self._epochs_done(), time.monotonic()
+        if len(self.batches) == 1 and self.first is None:
+            self.first, self.first_seen = done, now  # of a resumed fit, far from zero
         training = _range([batch.training for batch in self.batches.values()])
         validation = _range([batch.validation for batch in self.batches.values()])
         stopped = f"{sum(self.stopped.values())}/{self.n_replicas} stopped"
-        now = time.monotonic()
         if self.bar is not None:
             self.bar.chi2 = f"chi2/N  training {training}  validation {validation}"
-            self.bar.update(self.bar_task, completed=epoch, stopped=stopped)
-        elif now - self.last_line >= PLAIN_INTERVAL and epoch > self.first:
+            self.bar.update(self.bar_task, completed=done, stopped=stopped)
+        elif now - self.last_line >= PLAIN_INTERVAL and done > self.first:
             self.last_line = now
-            left = (now - self.first_seen) * (self.epochs - epoch) / (epoch - self.first)
+            left = (now - self.first_seen) * (self.epochs - done) / (done - self.first)
+            highest = max(int(batch.epochs.max()) for batch in self.batches.values())
             self.note(
-                f"epoch {epoch}/{self.epochs}: chi2/N training {training}, validation {validation}; "
+                f"epoch {highest}/{self.epochs}: chi2/N training {training}, validation {validation}; "
                 f"{stopped}; at most {left:.0f} s left"
             )
+
+    def _epochs_done(self) -> float:
+        """Return the epochs done, mean over replicas; those that have stopped have done all of theirs."""
+        trained = sum(float(batch.epochs.sum()) for batch in self.batches.values())
+        ended = sum(self.stopped.values()) - sum(batch.stopped for batch in self.batches.values())
+        return (trained + ended * self.epochs) / self.n_replicas
 
     def finished(self, record: ReplicaRecord) -> None:
         """Count a replica."""

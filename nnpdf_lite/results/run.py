@@ -1,7 +1,7 @@
 """From a runcard to a fit folder: build the problem, train, and write every replica as soon as it is done."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError
-from ..fit.parallel import train_parallel, worker_count
+from ..fit.parallel import train_parallel, training_workers
 from ..fit.preparation import prepare, replica_data, replica_masks, split_chi2
 from ..fit.problem import Problem, build_problem
 from ..fit.training_task import Progress, TrainedReplica, TrainingTask
@@ -91,21 +91,64 @@ def run_fit(
     problem = build_problem(card)
     task = prepare(problem, card, numbers)
     create_folder(output, card)  # only now: all mistakes that a card can have have been looked for
-    # Shared among workers as the whole request is, so that a resumed run finds its checkpoints.
-    workers = worker_count(len(numbers), card.maxcores)
+    workers = training_workers(len(numbers), card)
     loaded = time.monotonic() - started
     watcher.note(
         f"{problem.n_data} points, {len(missing)} replicas, {workers} worker{'s' if workers > 1 else ''}; "
         f"data and theory loaded in {loaded:.1f} s"
     )
-    watcher.start(len(missing), card.parameters.epochs)
+    train_and_write(
+        task,
+        lambda replica: (folder, problem),
+        folder.training_path,
+        present,
+        resume=resume,
+        checkpoint_interval=checkpoint_interval,
+        loaded=loaded,
+        watcher=watcher,
+    )
+    return folder
+
+
+def train_and_write(
+    task: TrainingTask,
+    home: Callable[[int], tuple[FitFolder, Problem]],
+    training_path: Path,
+    present: Collection[int],
+    *,
+    resume: bool,
+    checkpoint_interval: float,
+    loaded: float,
+    watcher: Watcher,
+) -> None:
+    """Train the replicas of a task but those ``present``, and write each as it ends into its fit.
+
+    Parameters
+    ----------
+    task : TrainingTask
+    home : function
+        Of a replica number: the fit folder it belongs to, and the problem of that fit.
+    training_path : Path
+        Folder of checkpoints and logs.
+    present : collection of int
+        Replicas that are on disk.
+    resume : bool
+        Continue from checkpoints.
+    checkpoint_interval, loaded : float
+        Seconds between checkpoints, and that loading took.
+    watcher : Watcher
+    """
+    # Shared among workers as the whole request is, so that a resumed run finds its checkpoints.
+    workers = training_workers(len(task.replicas), task.card)
+    started = time.monotonic()
+    watcher.start(len(task.replicas) - len(present), task.card.parameters.epochs)
     x = export_xgrid()
     nodes = task.operator.x[: task.operator.n_fk]
     try:
         for trained, f, alpha, beta in train_parallel(
             task,
             np.concatenate([x, nodes]),
-            folder.training_path,
+            training_path,
             skip=present,
             workers=workers,
             resume=resume,
@@ -113,12 +156,11 @@ def run_fit(
             watch=watcher.update,
             warn=watcher.warn,
         ):
-            timing = {"loading": loaded, "training": time.monotonic() - started - loaded}
-            record = _write(folder, problem, task, trained, (x, f), alpha, beta, timing)
-            watcher.finished(record)
+            folder, problem = home(trained.replica)
+            timing = {"loading": loaded, "training": time.monotonic() - started}
+            watcher.finished(_write(folder, problem, task, trained, (x, f), alpha, beta, timing))
     finally:
         watcher.stop()
-    return folder
 
 
 def _write(
@@ -160,7 +202,7 @@ def _write(
     files = {}
     if card.fitting.savepseudodata:
         files["pseudodata.csv"] = _pseudodata_table(problem, data, mask, card).to_csv(index=False)
-    write_replica(folder, record, x, f, problem.card.q0, {"timing": timing, "version": _versions()}, files)
+    write_replica(folder, record, x, f, problem.card.q0, {"timing": timing, "version": versions()}, files)
     return record
 
 
@@ -186,7 +228,8 @@ def _pseudodata_table(problem: Problem, data: np.ndarray, mask: np.ndarray, card
     return table
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Return the versions of the packages that decide what a fit gives."""
     found = {}
     for package in ("nnpdf_lite", "tensorflow", "numpy", "pineappl", "hoppet"):
         try:

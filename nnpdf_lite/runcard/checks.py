@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import PydanticCustomError
 
+from ..errors import nearest
 from .choices import FITBASES, OPTIMIZERS, PREPROCESSING
 
 if TYPE_CHECKING:
+    from .closure_schema import ClosureTest, InconsistentData, LeftOut
     from .schema import ConstraintSet, DatasetInput, FilterRule, Fitting, Optimizer, Parameters, Runcard
 
 Mistake = tuple[tuple[str | int, ...], str]
@@ -29,11 +31,11 @@ def optimizer(block: "Optimizer") -> Iterator[Mistake]:
     """Options that belong to another optimiser, or lost their value."""
     accepted = OPTIMIZERS[block.optimizer_name]
     for name, value in block:
-        if name in ("optimizer_name", "clipnorm"):
+        if name == "optimizer_name":
             continue
         if name not in accepted and value is not None:
             yield (name,), f"not an option of {block.optimizer_name}, which has {', '.join(accepted)}"
-        if name in accepted and value is None:
+        if name in accepted and value is None and name != "clipnorm":
             yield (name,), "has no value; leave it out for the default"
 
 
@@ -45,6 +47,11 @@ def parameters(block: "Parameters") -> Iterator[Mistake]:
     for position, name in enumerate(block.activation_per_layer[:-1]):
         if name == "square_singlet":
             yield ("activation_per_layer", position), "square_singlet squares flavours: only the last layer can have it"
+    if block.optimizer.second_order:
+        if block.dropout > 0:
+            yield ("dropout",), "LevenbergMarquardt has no dropout: its steps need a loss that stays the same"
+        if "l1" in (block.regularizer or ""):
+            yield ("regularizer",), "LevenbergMarquardt takes l2 only: |w| is no square"
     if block.dropout > 0 and block.layer_type == "dense_per_flavour":
         yield ("dropout",), "dropout needs layer_type: dense"
     strength = {"l1": block.regularizer_args.l1, "l2": block.regularizer_args.l2}
@@ -94,8 +101,53 @@ def measurements(entries: "tuple[DatasetInput, ...]") -> Iterator[Mistake]:
                 yield (position, "dataset"), f"{entry.dataset} belongs in {place}"
 
 
+def closure_test(block: "ClosureTest") -> Iterator[Mistake]:
+    """Keys that need others."""
+    if block.fakedata and block.fakepdf is None:
+        yield ("fakepdf",), "missing; with fakedata: true expected the name or the path of a PDF set, the truth"
+    if not block.fakedata and (block.fakenoise or block.inconsistent_fakedata or block.fakepdf):
+        yield ("fakedata",), "the other keys have no effect with fakedata: false; write true, or leave out the block"
+    if block.inconsistent_fakedata and not block.fakenoise:
+        yield ("inconsistent_fakedata",), "needs fakenoise: true; without noise no data contradict their uncertainties"
+
+
+def inconsistent_data(block: "InconsistentData") -> Iterator[Mistake]:
+    """Settings that select nothing."""
+    for key in ("treatment_names", "names_uncertainties", "inconsistent_datasets"):
+        if not getattr(block, key):
+            yield (key,), "empty: no uncertainty would be rescaled"
+
+
+def left_out(block: "LeftOut") -> Iterator[Mistake]:
+    """Nothing left out."""
+    if not block.datasets and block.published_after is None and block.edge is None:
+        yield (), "leaves nothing out; expected datasets, published_after or edge"
+
+
+def _closure(card: "Runcard") -> Iterator[Mistake]:
+    test, settings = card.closuretest, card.inconsistent_data_settings
+    if test and test.fakedata and card.genrep and not test.fakenoise:
+        levels = "level 0 is fakenoise: false, genrep: false, level 1 true and false, level 2 true and true"
+        yield ("closuretest", "fakenoise"), f"false with genrep: true is no level; {levels}"
+    inconsistent = bool(test and test.inconsistent_fakedata)
+    if inconsistent and settings is None:
+        yield ("inconsistent_data_settings",), "missing; closuretest.inconsistent_fakedata: true says what they are for"
+    if settings is not None and not inconsistent:
+        yield ("inconsistent_data_settings",), "has no effect without closuretest.inconsistent_fakedata: true"
+    named = {
+        ("inconsistent_data_settings", "inconsistent_datasets"): settings.inconsistent_datasets if settings else (),
+        ("left_out", "datasets"): card.left_out.datasets if card.left_out else (),
+    }
+    known = [entry.dataset for entry in card.dataset_inputs]
+    for place, names in named.items():
+        for position, name in enumerate(names):
+            if name not in known:
+                yield (*place, position), f"{name} is not in dataset_inputs.{nearest(name, known)}"
+
+
 def runcard(card: "Runcard") -> Iterator[Mistake]:
     """Mistakes between blocks."""
+    yield from _closure(card)
     if not card.diagonal_basis and all(entry.frac == 1 for entry in card.dataset_inputs):
         yield ("dataset_inputs",), "frac is 1 for every dataset: no point is left for validation"
     yield from _last_layer(card)

@@ -72,8 +72,18 @@ OPTIMIZERS = MappingProxyType(
             "learning_rate": 0.01, "clipnorm": 1.0, "rho": 0.9, "momentum": 0.0, "epsilon": 1e-7, "centered": False
         },
         "SGD": {"learning_rate": 0.01, "clipnorm": 1.0, "momentum": 0.0, "nesterov": False},
+        "LevenbergMarquardt": {"damping": 1000.0, "constraint_steps": 20},
     }
 )  # fmt: skip
+
+#: Treatments and kinds of uncertainties that an inconsistent closure test may rescale.
+TREATMENTS = ("ADD", "MULT")
+SOURCES = ("CORR", "UNCORR", "THEORYCORR", "THEORYUNCORR", "SPECIAL")
+
+#: Keys of older closure tests with the values that ask for nothing.
+CLOSURE_WITHOUT_EFFECT = MappingProxyType(
+    {"errorsize": 1, "rancutmethod": 0, "rancutprob": 1, "rancuttrnval": False, "printpdf4gen": False}
+)
 
 #: n3fit's keys that change the result and are not supported yet: reported, never ignored. Keys are dotted paths.
 UNSUPPORTED = MappingProxyType(
@@ -81,8 +91,11 @@ UNSUPPORTED = MappingProxyType(
         "hyperscan_config": "scans of hyperparameters",
         "kfold": "scans of hyperparameters",
         "trial_specs": "models drawn from a scan of hyperparameters",
-        "closuretest": "closure tests",
-        "inconsistent_data_settings": "closure tests with inconsistent data",
+        "closuretest.errorsize": "noise of another size than the uncertainties",
+        "closuretest.rancutmethod": "random cuts",
+        "closuretest.rancutprob": "random cuts",
+        "closuretest.rancuttrnval": "random cuts",
+        "closuretest.printpdf4gen": "printing the truth (a multi-fit test writes it to truth.csv)",
         "theorycovmatconfig": "theory covariance matrices",
         "fiatlux": "QED fits with a photon PDF",
         "positivity_bound": "polarised fits",

@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from .choices import FITBASES, OPTIMIZERS, PREPROCESSING, UNSUPPORTED
+from .choices import CLOSURE_WITHOUT_EFFECT, FITBASES, OPTIMIZERS, PREPROCESSING, UNSUPPORTED
+
+#: Default `epochs` of Levenberg-Marquardt, whose epochs are second-order steps; with the default patience, 40 of them.
+LEVENBERG_MARQUARDT_STEPS = 400
 
 
 def default_basis(fitbasis: str, scaled: bool) -> list[dict[str, Any]]:
@@ -22,6 +25,7 @@ def complete(card: Any) -> Any:
     if not isinstance(card, Mapping):
         return card
     card = {key: value for key, value in card.items() if value is not None and not _switched_off(key, value)}
+    card |= _closure_test(card)
     parameters, fitting = card.get("parameters", {}), card.get("fitting", {})
     if not isinstance(parameters, Mapping) or not isinstance(fitting, Mapping):
         return card
@@ -29,6 +33,9 @@ def complete(card: Any) -> Any:
     if not isinstance(fitbasis, str) or fitbasis not in FITBASES:
         return card
     parameters, fitting = dict(parameters), dict(fitting)
+    optimizer = parameters.get("optimizer")
+    if isinstance(optimizer, Mapping) and optimizer.get("optimizer_name") == "LevenbergMarquardt":
+        parameters.setdefault("epochs", LEVENBERG_MARQUARDT_STEPS)
     if "nodes_per_layer" not in parameters:
         parameters["nodes_per_layer"] = [25, 20, len(FITBASES[fitbasis])]
     layers = parameters["nodes_per_layer"]
@@ -55,4 +62,21 @@ def complete_optimizer(options: Any) -> Any:
 def _switched_off(key: object, value: object) -> bool:
     if not isinstance(key, str) or key not in UNSUPPORTED:
         return False
-    return value is False or (key == "closuretest" and isinstance(value, Mapping) and value.get("fakedata") is False)
+    return value is False
+
+
+def _closure_test(card: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the blocks of a closure test, without keys that ask for nothing, and null where it is switched off.
+
+    n3fit reads the settings of inconsistent data from either place.
+    """
+    block = card.get("closuretest")
+    if not isinstance(block, Mapping):
+        return {}
+    if block.get("fakedata") is False:
+        return {"closuretest": None, "inconsistent_data_settings": None}
+    neutral = CLOSURE_WITHOUT_EFFECT
+    kept = {key: value for key, value in block.items() if key not in neutral or value != neutral[key]}
+    if "inconsistent_data_settings" in card or "inconsistent_data_settings" not in kept:
+        return {"closuretest": kept}
+    return {"inconsistent_data_settings": kept.pop("inconsistent_data_settings"), "closuretest": kept}

@@ -126,6 +126,21 @@ def choice(
     return kind(str, check, "one of " + ", ".join(names), {"enum": [*names, *aliases]}, nullable)
 
 
+def choices(names: tuple[str, ...]) -> Any:
+    """Return the kind of a list of different names out of ``names``, in any order."""
+
+    def check(value: Any) -> tuple[str, ...]:
+        wanted = _names(value)
+        wrong = next((name for name in wanted if name not in names), None)
+        if wrong is not None:
+            raise Unexpected(nearest(wrong, names))
+        return wanted
+
+    return kind(
+        tuple[str, ...], check, f"a list out of {', '.join(names)}", {"type": "array", "items": {"enum": [*names]}}
+    )
+
+
 def text(words: str, pattern: str, *, nullable: bool = False) -> Any:
     """Return the kind of a text that matches ``pattern`` from its first to its last character."""
 
@@ -218,12 +233,16 @@ Names = kind(
     {"anyOf": [{"type": ["string", "null"]}, {"type": "array", "items": {"type": "string"}}]},
 )
 Expression = text("an expression as text", r"[\s\S]*\S[\s\S]*")
+MaybeExpression = text("an expression as text", r"[\s\S]*\S[\s\S]*", nullable=True)
 PdfSet = text("the name or the path of a PDF set", PRINTABLE, nullable=True)
 PerturbativeOrder = text(
     "a perturbative order such as NNLO, N3LO, NNLO+, NNLO- or NNLO!", r"(N[0-9]|N*)LO[-+!]?", nullable=True
 )
 TheoryId = kind(
     int | str, _theoryid, "the number or the name of a theory", {"type": ["integer", "string"], "minimum": 0}
+)
+MaybeTheoryId = kind(
+    int | str, _theoryid, "the number or the name of a theory", {"type": ["integer", "string"], "minimum": 0}, nullable=True
 )
 SumRules = kind(str | bool, _sum_rules, "true, ALL, MSR, VSR or false", {"enum": [True, False, "ALL", "MSR", "VSR"]})
 LocalVariables = kind(

@@ -2,9 +2,10 @@
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from . import checks, kinds
+from .block import Block
 from .choices import (
     ACTIVATIONS,
     FITBASES,
@@ -15,15 +16,11 @@ from .choices import (
     INITIALIZERS,
     OPTIMIZERS,
 )
-from .defaults import complete, complete_optimizer, default_basis
+from .closure_schema import ClosureTest, InconsistentData, LeftOut
+from .defaults import complete, default_basis
 from .kinds import number
+from .optimizer_schema import Optimizer
 from .yaml_format import write_yaml
-
-
-class Block(BaseModel):
-    """A mapping of the runcard: immutable, and no key but its own."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class DatasetInput(Block):
@@ -59,35 +56,8 @@ class Theory(Block):
     theoryid: kinds.TheoryId = Field(description="Name or number of the theory: a folder of `theory_grids`.")
 
 
-class Optimizer(Block):
-    """The optimiser and its options; an option left out takes the default of that optimiser."""
-
-    optimizer_name: kinds.choice(tuple(OPTIMIZERS)) = Field("Nadam", description="Which optimiser.")
-    learning_rate: kinds.Positive = Field(OPTIMIZERS["Nadam"]["learning_rate"], description="Learning rate.")
-    clipnorm: kinds.MaybePositive = Field(
-        OPTIMIZERS["Nadam"]["clipnorm"], description="Largest norm of a replica's gradient; null: no clipping."
-    )
-    beta_1: number(0, below=1, nullable=True) = Field(None, description="Decay of the mean gradient.")
-    beta_2: number(0, below=1, nullable=True) = Field(None, description="Decay of the mean squared gradient.")
-    epsilon: kinds.MaybePositive = Field(None, description="Added to the denominator of the step.")
-    rho: number(0, below=1, nullable=True) = Field(None, description="Decay of the mean squared gradient.")
-    momentum: number(0, below=1, nullable=True) = Field(None, description="Momentum.")
-    nesterov: kinds.MaybeFlag = Field(None, description="Nesterov's momentum.")
-    amsgrad: kinds.MaybeFlag = Field(None, description="The AMSGrad variant of Adam.")
-    centered: kinds.MaybeFlag = Field(None, description="Normalise by the variance of the gradient.")
-    initial_accumulator_value: number(0, nullable=True) = Field(None, description="Start of the squared gradients.")
-
-    _complete = model_validator(mode="before")(complete_optimizer)
-    _check = model_validator(mode="after")(checks.raising(checks.optimizer))
-
-    def options(self) -> dict[str, float | bool]:
-        """Return the options of this optimiser by Keras' name, without learning rate and clipping."""
-        shared = {"optimizer_name", "learning_rate", "clipnorm"}
-        return {name: value for name, value in self if name not in shared and value is not None}
-
-
 class Multipliers(Block):
-    """Lagrange multiplier of a constraint, raised every 100 epochs."""
+    """Lagrange multiplier of a constraint, raised every 100 epochs, or at the first `constraint_steps` of LevenbergMarquardt."""
 
     initial: kinds.MaybePositive = Field(
         None, description="First value; null: 1, or what reaches `maxlambda` at the last epoch with `multiplier`."
@@ -98,13 +68,13 @@ class Multipliers(Block):
 
 
 class PositivityMultipliers(Multipliers):
-    """Lagrange multiplier of positivity, raised every 100 epochs."""
+    """Lagrange multiplier of positivity, raised every 100 epochs, or at the first `constraint_steps` of LevenbergMarquardt."""
 
     threshold: kinds.Positive = Field(1e-6, description="A replica passes when no set's violation exceeds this.")
 
 
 class IntegrabilityMultipliers(Multipliers):
-    """Lagrange multiplier of integrability, raised every 100 epochs."""
+    """Lagrange multiplier of integrability, raised every 100 epochs, or at the first `constraint_steps` of LevenbergMarquardt."""
 
     threshold: kinds.Positive = Field(1e-2, description="Accepted, without effect: postfit judges integrability.")
 
@@ -127,7 +97,9 @@ class Parameters(Block):
     )
     initializer: kinds.choice(INITIALIZERS) = Field("glorot_normal", description="How weights start.")
     optimizer: Optimizer = Field(Optimizer(), description="Optimiser and its options.")
-    epochs: number(1, 10_000_000, whole=True) = Field(17_000, description="Most epochs of training.")
+    epochs: number(1, 10_000_000, whole=True) = Field(
+        17_000, description="Most epochs of training; 400 by default for LevenbergMarquardt, whose epochs are steps."
+    )
     positivity: PositivityMultipliers = Field(
         PositivityMultipliers(initial=184.8), description="Lagrange multiplier of the positivity sets."
     )
@@ -270,6 +242,11 @@ class Runcard(Block):
     positivity: Positivity = Field(Positivity(), description="Positivity sets.")
     integrability: Integrability = Field(Integrability(), description="Integrability sets.")
     added_filter_rules: tuple[FilterRule, ...] = Field((), description="Cuts added to the built-in ones.")
+    closuretest: ClosureTest | None = Field(None, description="When given, the fit is a closure test.")
+    inconsistent_data_settings: InconsistentData | None = Field(
+        None, description="What `closuretest.inconsistent_fakedata` changes."
+    )
+    left_out: LeftOut | None = Field(None, description="Data to be predicted instead of fitted; not an n3fit key.")
     maxcores: number(1, 100_000, whole=True, nullable=True) = Field(
         None, description="Most cores to use; null: all of them."
     )
@@ -309,5 +286,7 @@ def _plain(value: Any) -> Any:
 
 def _unset(block: Block, name: str, value: Any) -> bool:
     # Options of other optimisers and the optional names of a dataset or a rule are left out: null is no value for them.
-    optional = isinstance(block, (Optimizer, DatasetInput, ConstraintSet, FilterRule)) and name != "clipnorm"
+    if name == "clipnorm" and name in OPTIMIZERS[block.optimizer_name]:
+        return False
+    optional = isinstance(block, (Optimizer, DatasetInput, ConstraintSet, FilterRule))
     return optional and value in (None, [], {})
