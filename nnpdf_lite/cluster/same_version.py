@@ -8,8 +8,11 @@ from distributed import Client
 
 from ..errors import InputError
 
-_VERSION = "__import__('nnpdf_lite').__version__"
-_SOURCE = f"__import__('{__name__}', fromlist=['source']).source()"
+#: What must be the same here and there; as text, so that a worker can be asked that cannot import this module.
+QUESTIONS = {
+    "__import__('nnpdf_lite').__version__": "nnpdf_lite",
+    f"__import__('{__name__}', fromlist=['source']).source()": "nnpdf_lite with other source files, checksum",
+}
 
 
 @cache
@@ -36,15 +39,10 @@ def check_workers(client: Client, workers: list[str] | None = None) -> None:
                 f"worker {worker} has {threads} threads; expected one, so that cores are not oversubscribed: start it with "
                 f"'dask worker --nthreads 1 --nworkers {threads} ...'"
             )
-    # As text, so that a worker can be asked that cannot import this module.
-    from .. import __version__
-
-    for question, ours, what in ((_VERSION, __version__, "nnpdf_lite"), (_SOURCE, source(), "other source files, checksum")):
-        answers = client.run(eval, question, workers=workers, on_error="return")
-        for worker, answer in answers.items():
+    for question, what in QUESTIONS.items():
+        ours = eval(question)
+        for worker, answer in client.run(eval, question, workers=workers, on_error="return").items():
             if isinstance(answer, Exception):
-                raise InputError(
-                    f"worker {worker} cannot import nnpdf_lite ({answer}); install version {__version__} where it runs"
-                )
+                raise InputError(f"worker {worker} cannot import nnpdf_lite ({answer}); install it where the worker runs")
             if answer != ours:
                 raise InputError(f"worker {worker} has {what} {answer}, this is {ours}; install the same version on both")
