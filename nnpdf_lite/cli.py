@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .cli_ensembles import add_verbs
+from .dataset_commands import add_dataset_verbs
 from .errors import InputError
 from .report.registry import FIGURES, OPTIONS
 from .theory_commands import add_theory_verbs
@@ -158,6 +159,8 @@ def _parser() -> UsageParser:
     added.add_argument("-o", "--output", metavar="FILE", required=True, help="FILE.svg, FILE.png or FILE.pdf")
     add_verbs(verb, tables)
     verb("schema", schema, "print the JSON schema of runcards", "schema > runcard.schema.json")
+    added = verb("dataset", None, "your own measurements: make, check, list and show datasets", "dataset list HERA")
+    add_dataset_verbs(added, [common], tables)
     added = verb("theory", None, "build and verify theory tables", "theory build nnlo --output my_nnlo")
     add_theory_verbs(added, [common], tables)
     return parser

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..errors import InputError, nearest
-from ..paths import search_path
+from ..paths import add_home, search_path
 from . import messages
 from .messages import Mistake
 from .schema import Runcard
@@ -22,6 +22,8 @@ MOST_VALUES = 100_000
 def load_runcard(path: str | Path) -> Runcard:
     """Read the runcard at ``path``; the bare name of a shipped runcard (``dis_nnlo``) works from any folder.
 
+    Folders ``datasets``, ``theory_grids`` and ``pdfsets`` beside it, or beside the fit it belongs to, are searched.
+
     Raises
     ------
     InputError
@@ -33,6 +35,8 @@ def load_runcard(path: str | Path) -> Runcard:
         card, lines = read_yaml(text)
     except RuncardSyntaxError as error:
         raise InputError(f"{file}: {error}") from None
+    for folder in reversed(file.absolute().parents[: 2 if file.name == "filter.yml" else 1]):
+        add_home(folder)
     return _parse(card, str(file), lines)
 
 
