@@ -116,7 +116,7 @@ def create_folder(path: Path, card: Runcard) -> FitFolder:
     folder = check_folder(path, card)
     try:
         folder.path.mkdir(parents=True, exist_ok=True)
-        write_text(folder.path / "filter.yml", card.dump())
+        write_text(folder.path / "filter.yml", card.dump_for_folder())
         folder.replicas_path.mkdir(exist_ok=True)
         folder.training_path.mkdir(exist_ok=True)
     except OSError as error:
@@ -196,11 +196,18 @@ def write_replica(
         text = re.sub(r"(?<![\d.])(\d+)e", r"\1.0e", json.dumps(grid))
         (temporary / f"{folder.name}.exportgrid").write_text(text)
         (temporary / f"{folder.name}.json").write_text(json.dumps(summary, indent=1))
+        (temporary / "chi2exps.log").write_text(json.dumps(_history_log(record), indent=1))
         for name, text in files.items():
             (temporary / name).write_text(text)
         temporary.rename(final)
     except OSError as error:
         raise InputError(f"{final}: replica cannot be written ({error.strerror or error})") from None
+
+
+def _history_log(record: ReplicaRecord) -> dict[str, dict[str, float]]:
+    """Return the history of a replica as n3fit logs it; NNPDF's postfit takes no replica without that file."""
+    rows = np.asarray(record.history, float).reshape(-1, 3).round(6).tolist()
+    return {str(int(epoch)): {"training_loss": training, "validation_loss": valid} for epoch, training, valid in rows}
 
 
 def read_ensemble(folder: FitFolder) -> Ensemble:

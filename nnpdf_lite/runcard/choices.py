@@ -76,6 +76,13 @@ OPTIMIZERS = MappingProxyType(
     }
 )  # fmt: skip
 
+#: Options that n3fit's optimisers take beside the name; it refuses a card with others, even at their defaults.
+N3FIT_OPTIMIZER_OPTIONS = MappingProxyType(
+    {name: ("learning_rate", "clipnorm") for name in ("Nadam", "Adam", "Amsgrad", "Adadelta", "RMSprop")}
+    | {name: ("clipnorm",) for name in ("Adagrad", "Adamax")}
+    | {"SGD": ("learning_rate", "clipnorm", "momentum", "nesterov")}
+)
+
 #: Treatments and kinds of uncertainties that an inconsistent closure test may rescale.
 TREATMENTS = ("ADD", "MULT")
 SOURCES = ("CORR", "UNCORR", "THEORYCORR", "THEORYUNCORR", "SPECIAL")

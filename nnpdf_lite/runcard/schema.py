@@ -14,6 +14,7 @@ from .choices import (
     FLAVOUR_HINTS,
     FLAVOURS,
     INITIALIZERS,
+    N3FIT_OPTIMIZER_OPTIONS,
     OPTIMIZERS,
 )
 from .closure_schema import ClosureTest, InconsistentData, LeftOut
@@ -269,11 +270,20 @@ class Runcard(Block):
     _check = model_validator(mode="after")(checks.raising(checks.runcard))
 
     def dump(self) -> str:
-        """Return the card with every default written out, as YAML that loads back to an equal `Runcard`."""
+        """Return the card with every default written out, as YAML that loads back to an equal `Runcard`.
+
+        Options of the optimiser that n3fit does not know are left out where they have their defaults.
+        """
         return write_yaml(_plain(self))
+
+    def dump_for_folder(self) -> str:
+        """Return the card as a fit folder keeps it: without ``replicas``, which NNPDF's programs use for something else."""
+        return write_yaml({name: value for name, value in _plain(self).items() if name != "replicas"})
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, Optimizer):
+        return _plain_optimizer(value)
     if isinstance(value, Block):
         plain = {name: _plain(item) for name, item in value}
         if len(plain.get("variant", ())) == 1:
@@ -285,8 +295,14 @@ def _plain(value: Any) -> Any:
 
 
 def _unset(block: Block, name: str, value: Any) -> bool:
-    # Options of other optimisers and the optional names of a dataset or a rule are left out: null is no value for them.
-    if name == "clipnorm" and name in OPTIMIZERS[block.optimizer_name]:
-        return False
-    optional = isinstance(block, (Optimizer, DatasetInput, ConstraintSet, FilterRule))
-    return optional and value in (None, [], {})
+    # The optional names of a dataset or a rule are left out: null is no value for them.
+    return isinstance(block, (DatasetInput, ConstraintSet, FilterRule)) and value in (None, [], {})
+
+
+def _plain_optimizer(optimizer: Optimizer) -> dict[str, Any]:
+    name = "Amsgrad" if optimizer.amsgrad else optimizer.optimizer_name
+    defaults, known = OPTIMIZERS[name], N3FIT_OPTIMIZER_OPTIONS.get(name, tuple(OPTIMIZERS[name]))
+    written = {option: getattr(optimizer, option) for option in defaults}
+    return {"optimizer_name": name} | {
+        option: value for option, value in written.items() if option in known or value != defaults[option]
+    }
