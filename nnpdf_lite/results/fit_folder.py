@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import yaml
 
 from ..errors import InputError, nearest
 from ..flavours import EVOLUTION_TO_FLAVOUR, FLAVOUR_TO_EVOLUTION
-from ..runcard import Runcard, load_runcard
+from ..runcard import Runcard, load_runcard, review
 from .ensemble import ARC_LENGTH_FLAVOURS, INTEGRABILITY_FLAVOURS, Ensemble, ReplicaRecord
 
 #: Partons of an export grid, in its order (that of ``FLAVOUR_PIDS``).
@@ -61,8 +62,23 @@ class FitFolder:
         return sorted(int(n) for n in numbers if n.isdigit())
 
     def runcard(self) -> Runcard:
-        """Read the runcard the fit was made with."""
-        return load_runcard(self.path / "filter.yml")
+        """Read the runcard the fit was made with; keys of n3fit's that are not supported are left out, with a warning.
+
+        Raises
+        ------
+        InputError
+            If it cannot be read, or not even without those keys.
+        """
+        file = self.path / "filter.yml"
+        try:
+            return load_runcard(file)
+        except InputError:
+            found = review(file)
+            if found.card is None:
+                raise
+            keys = ", ".join(key.path for _, key in found.unsupported)
+            warnings.warn(f"{file}: made with n3fit's {keys}, which are not taken into account here", stacklevel=2)
+            return found.card
 
 
 def open_folder(path: Path) -> FitFolder:
@@ -234,7 +250,7 @@ def _read_replica(folder: FitFolder, number: int) -> tuple[ReplicaRecord, np.nda
     try:
         grid_file = _only(path, "*.exportgrid")
         text = grid_file.read_text()
-        grid = json.loads(text) if text.lstrip().startswith("{") else yaml.safe_load(text)
+        grid = _mapping(text)
         info = json.loads(_only(path, "*.json").read_text())
         x, xf = np.array(grid["xgrid"], float), np.array(grid["pdfgrid"], float)
         columns = [list(grid["labels"]).index(label) for label in LABELS]
@@ -265,6 +281,14 @@ def _read_replica(folder: FitFolder, number: int) -> tuple[ReplicaRecord, np.nda
             f"{path}: unreadable replica ({reason}); remove this folder and fit replica {number} again with --resume"
         ) from None
     return record, x, f, q0
+
+
+def _mapping(text: str) -> dict[str, Any]:
+    """Read an export grid: JSON as written here, YAML as n3fit writes it (which may begin with a brace, too)."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
 def _only(path: Path, pattern: str) -> Path:
