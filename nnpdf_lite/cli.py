@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from .cli_ensembles import add_verbs
 from .errors import InputError
 from .report.registry import FIGURES, OPTIONS
+from .theory_commands import add_theory_verbs
 from .usage import UsageParser, replica_numbers, seconds
 
 if TYPE_CHECKING:
@@ -174,6 +175,8 @@ def _parser() -> UsageParser:
     added.add_argument("-o", "--output", metavar="FILE", required=True, help="FILE.svg, FILE.png or FILE.pdf")
     add_verbs(verb, tables)
     verb("schema", schema, "print the JSON schema of runcards", "schema > runcard.schema.json")
+    added = verb("theory", None, "build and verify theory tables", "theory build nnlo --output my_nnlo")
+    add_theory_verbs(added, [common], tables)
     return parser
 
 

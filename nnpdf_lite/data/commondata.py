@@ -139,6 +139,29 @@ def _rows(bins: list[Any], definitions: dict[str, Any], path: Path) -> list[list
     return [[one[name] for name in names] for one in bins]
 
 
+def load_kinematics(name: str, columns: Sequence[str] = ()) -> tuple[pd.DataFrame, TheoryMetadata]:
+    """Read where a dataset was measured and which FK tables predict it, without its uncertainties.
+
+    Parameters
+    ----------
+    name
+        ``<set>_<observable>``.
+    columns
+        Variables beside those of the kinematic coverage.
+
+    Raises
+    ------
+    InputError
+        When the set does not exist, or its files are missing or malformed.
+    """
+    entry = find_dataset(name)
+    where = f"{entry.file}: {entry.observable['observable_name']}"
+    chosen = dict(entry.observable)
+    chosen["kinematic_coverage"] = [*require(chosen, "kinematic_coverage", list, where), *columns]
+    points = _read_kinematics(entry.folder, chosen, require(chosen, "ndata", int, where), where)
+    return points, _theory(chosen.get("theory"), where)
+
+
 def _read_kinematics(folder: Path, chosen: dict[str, Any], n: int, where: str) -> pd.DataFrame:
     """Return one column per variable of the coverage: the centre of each bin, or the middle of its edges."""
     path = folder / require(require(chosen, "kinematics", dict, where), "file", str, f"{where}: 'kinematics'")
