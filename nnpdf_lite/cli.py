@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from .cli_ensembles import add_verbs
 from .errors import InputError
 from .report.registry import FIGURES, OPTIONS
-from .usage import UsageParser, replica_numbers, seconds
+from .usage import UsageParser, add_cluster_option, replica_numbers, seconds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,6 +88,7 @@ def _parser() -> UsageParser:
     fitting.add_argument(
         "--checkpoint", type=seconds, default=60.0, metavar="SECONDS", help="seconds between checkpoints (default 60)"
     )
+    add_cluster_option(fitting)
     folder = UsageParser(add_help=False)
     folder.add_argument("fit", metavar="FIT", help="fit folder")
 
@@ -190,6 +191,7 @@ def _fit(options: argparse.Namespace) -> "Fit":
         options.replicas,
         resume=options.resume,
         checkpoint_interval=options.checkpoint,
+        cluster=options.cluster,
         watcher=TerminalWatcher(),
     )
     return load_fit(folder.path)
