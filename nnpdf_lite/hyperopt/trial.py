@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 #: Epochs after which a trial may be given up.
 RUNGS = (500, 1000, 2000, 4000, 8000)
 #: Rungs at which ``kfold.threshold`` is not looked at yet: a network that has hardly begun is no failure.
-FIRST_JUDGED = 1000
+FIRST_JUDGED = 2000
 #: Fewest replicas of a fold that say something about their spread.
 FEWEST = 2
 
