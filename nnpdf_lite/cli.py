@@ -148,6 +148,13 @@ def _parser() -> UsageParser:
         "closure my_closure.yml --fits 25 --replicas 40", [tables],
     )  # fmt: skip
     add_options(added)
+    from .hyperopt_command import add_options as add_scan_options
+
+    added = verb(
+        "hyperopt", hyperopt, "scan hyperparameters with folds of the data; the runcard of the best trial",
+        "hyperopt dis_nnlo_hyperopt --trials 500",
+    )  # fmt: skip
+    add_scan_options(added)
     added = verb("merge", merge, "one fit out of several of the same runcard", "merge here there --output all")
     added.add_argument("fits", nargs="+", metavar="FIT", help="fit folders")
     added.add_argument("--output", metavar="DIR", required=True, help="fit folder that receives all replicas")
@@ -319,6 +326,13 @@ def closure(options: argparse.Namespace) -> None:
     from .closure_command import run
 
     run(options, _show)
+
+
+def hyperopt(options: argparse.Namespace) -> None:
+    """Scan hyperparameters, print the runcard of the best trial, or write the report."""
+    from .hyperopt_command import run
+
+    run(options)
 
 
 def merge(options: argparse.Namespace) -> None:
