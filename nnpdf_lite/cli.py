@@ -129,6 +129,13 @@ def _parser() -> UsageParser:
         "closure my_closure.yml --fits 25 --replicas 40", [tables],
     )  # fmt: skip
     add_options(added)
+    from .impact_command import add_options as add_impact_options
+
+    added = verb(
+        "impact", impact, "what new data would do to a fit: by reweighting, and by fitting again",
+        "impact dis_nnlo --data EMC_NC_250GEV_EM-F2C:rzero --refit", [folder, tables],
+    )  # fmt: skip
+    add_impact_options(added)
     added = verb("merge", merge, "one fit out of several of the same runcard", "merge here there --output all")
     added.add_argument("fits", nargs="+", metavar="FIT", help="fit folders")
     added.add_argument("--output", metavar="DIR", required=True, help="fit folder that receives all replicas")
@@ -292,6 +299,13 @@ def evolve(options: argparse.Namespace) -> None:
 def closure(options: argparse.Namespace) -> None:
     """Run the fits of a closure test, or take finished ones, and tabulate the estimators."""
     from .closure_command import run
+
+    run(options, _show)
+
+
+def impact(options: argparse.Namespace) -> None:
+    """Estimate the impact of new data on a fit, write its report and tabulate it."""
+    from .impact_command import run
 
     run(options, _show)
 
