@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .cli_ensembles import add_verbs
+from .completion import SHELLS, PrintCompletion
 from .dataset_commands import add_dataset_verbs
 from .errors import InputError
 from .report.registry import FIGURES, OPTIONS
@@ -31,10 +32,14 @@ EXAMPLES = """examples:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0, or 2 after a mistake in the input, or 130 when interrupted."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    if not arguments:
+    if not arguments and "_ARGCOMPLETE" not in os.environ:
         _parser().print_help(sys.stderr)
         return 2
     try:
+        if "_ARGCOMPLETE" in os.environ:
+            from .completion import complete
+
+            complete(_parser())
         options = _parser().parse(arguments)
         options.verb(options)
         sys.stdout.flush()
@@ -101,6 +106,10 @@ def _parser() -> UsageParser:
         parents=[common],
     )
     parser.add_argument("--version", action="version", version=f"nnpdf-lite {__version__}", help="show the version")
+    parser.add_argument(
+        "--print-completion", action=PrintCompletion, metavar="SHELL",
+        help=f"print what makes a shell complete arguments ({', '.join(SHELLS)}), and end",
+    )  # fmt: skip
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     def verb(name: str, function, summary: str, example: str, parents=()) -> argparse.ArgumentParser:
@@ -158,7 +167,7 @@ def _parser() -> UsageParser:
     added = verb("plot", plot, "one figure, by its name", "plot pdf mine --flavour u --q 100 -o u.svg", [against])
     added.formatter_class = argparse.RawDescriptionHelpFormatter
     added.epilog += "\n\nfigures:\n" + "\n".join(f"  {name:18} {recipe.summary}" for name, recipe in FIGURES.items())
-    added.add_argument("name", metavar="NAME", help="name of the figure")
+    added.add_argument("name", metavar="FIGURE", help="name of the figure")
     added.add_argument("fit", metavar="FIT", help="fit folder, or LHAPDF set by name or folder")
     for option, (kind, meaning) in OPTIONS.items():
         added.add_argument(f"--{option}", type=kind, help=meaning, metavar=option.upper())
