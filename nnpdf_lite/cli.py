@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .cli_ensembles import add_verbs
+from .completion import SHELLS, PrintCompletion
 from .dataset_commands import add_dataset_verbs
 from .errors import InputError
 from .report.registry import FIGURES, OPTIONS
@@ -31,10 +32,14 @@ EXAMPLES = """examples:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0, or 2 after a mistake in the input, or 130 when interrupted."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    if not arguments:
+    if not arguments and "_ARGCOMPLETE" not in os.environ:
         _parser().print_help(sys.stderr)
         return 2
     try:
+        if "_ARGCOMPLETE" in os.environ:
+            from .completion import complete
+
+            complete(_parser())
         options = _parser().parse(arguments)
         if getattr(options, "theory_path", None):
             _use_theories(Path(options.theory_path))
@@ -117,6 +122,10 @@ def _parser() -> UsageParser:
         parents=[common],
     )
     parser.add_argument("--version", action="version", version=f"nnpdf-lite {__version__}", help="show the version")
+    parser.add_argument(
+        "--print-completion", action=PrintCompletion, metavar="SHELL",
+        help=f"print what makes a shell complete arguments ({', '.join(SHELLS)}), and end",
+    )  # fmt: skip
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     def verb(name: str, function, summary: str, example: str, parents=()) -> argparse.ArgumentParser:
@@ -155,6 +164,13 @@ def _parser() -> UsageParser:
         "hyperopt dis_nnlo_hyperopt --trials 500",
     )  # fmt: skip
     add_scan_options(added)
+    from .impact_command import add_options as add_impact_options
+
+    added = verb(
+        "impact", impact, "what new data would do to a fit: by reweighting, and by fitting again",
+        "impact dis_nnlo --data EMC_NC_250GEV_EM-F2C:rzero --refit", [folder, tables],
+    )  # fmt: skip
+    add_impact_options(added)
     added = verb("merge", merge, "one fit out of several of the same runcard", "merge here there --output all")
     added.add_argument("fits", nargs="+", metavar="FIT", help="fit folders")
     added.add_argument("--output", metavar="DIR", required=True, help="fit folder that receives all replicas")
@@ -177,7 +193,7 @@ def _parser() -> UsageParser:
     added = verb("plot", plot, "one figure, by its name", "plot pdf mine --flavour u --q 100 -o u.svg", [against])
     added.formatter_class = argparse.RawDescriptionHelpFormatter
     added.epilog += "\n\nfigures:\n" + "\n".join(f"  {name:18} {recipe.summary}" for name, recipe in FIGURES.items())
-    added.add_argument("name", metavar="NAME", help="name of the figure")
+    added.add_argument("name", metavar="FIGURE", help="name of the figure")
     added.add_argument("fit", metavar="FIT", help="fit folder, or LHAPDF set by name or folder")
     for option, (kind, meaning) in OPTIONS.items():
         added.add_argument(f"--{option}", type=kind, help=meaning, metavar=option.upper())
@@ -333,6 +349,13 @@ def hyperopt(options: argparse.Namespace) -> None:
     from .hyperopt_command import run
 
     run(options)
+
+
+def impact(options: argparse.Namespace) -> None:
+    """Estimate the impact of new data on a fit, write its report and tabulate it."""
+    from .impact_command import run
+
+    run(options, _show)
 
 
 def merge(options: argparse.Namespace) -> None:

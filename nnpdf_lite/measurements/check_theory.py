@@ -71,22 +71,27 @@ def _table(card: TheoryCard, table: str, where: str, found: Findings) -> FKTable
 def _check_coverage(
     table: FKTable, kinematics: dict[str, np.ndarray], card: TheoryCard, where: str, found: Findings
 ) -> None:
+    filled = table.table.reshape(len(table.table), -1).any(axis=1)
     x, q2 = kinematics.get("x"), kinematics.get("Q2")
     if x is not None and table.n_hadrons == 1:
-        low = np.flatnonzero(x < table.x[0] * (1 - 1e-6))
+        low = np.flatnonzero(filled & (x < table.x[0] * (1 - 1e-6)))
         if len(low):
             found.error(
                 _FILE,
                 where,
-                f"{points(low)}: x = {x[low[0]]:.3g} is below the smallest x of the table, {table.x[0]:.3g}",
+                f"{points(low)}: x = {x[low[0]]:.3g} is below the smallest x of the table, {table.x[0]:.3g}: the table belongs to "
+                "other points",
             )
     if q2 is not None:
         low = np.flatnonzero(q2 < card.q0**2 * (1 - 1e-6))
         if len(low):
-            found.warning(_FILE, where, f"{points(low)}: Q2 = {q2[low[0]]:.3g} GeV2 is below Q0^2 = {card.q0**2:.3g} GeV2, where PDFs are "
-                                        "parametrised; cut them")  # fmt: skip
-    empty = np.flatnonzero(~table.table.reshape(len(table.table), -1).any(axis=1))
-    if len(empty):
+            found.warning(
+                _FILE,
+                where,
+                f"{points(low)}: Q2 = {q2[low[0]]:.3g} GeV2 is below Q0^2 = {card.q0**2:.3g} GeV2, where PDFs are parametrised; cut them",
+            )
+    if not filled.all():
+        empty = np.flatnonzero(~filled)
         first = ", ".join(f"{name} = {values[empty[0]]:.4g}" for name, values in kinematics.items())
         found.warning(
             _FILE,

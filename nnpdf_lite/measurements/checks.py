@@ -133,24 +133,26 @@ def _check_observable(
         needs_files = variant is None or any(
             chosen.get(key) != content.get(key) for key in ("data_central", "data_uncertainties")
         )
-        central, uncertainties = None, None
         if is_measured and needs_files:
-            if not chosen.get("data_uncertainties"):
-                if variant is None and not any(
-                    (v or {}).get("data_uncertainties") for v in (content.get("variants") or {}).values()
-                ):
-                    found.error(
-                        _FILE,
-                        f"{where}.data_uncertainties",
-                        "is empty, and no variant has any; expected a list of files",
-                    )
-                continue
-            central = central_values(folder, chosen, n, place, found)
-            uncertainties = uncertainty_values(folder, chosen, n, central, place, found)
-            if central is not None and uncertainties is not None:
-                _check_covariance(central, uncertainties, name if variant is None else f"{name}:{variant}", found)
+            _check_measurement(folder, chosen, n, place, name if variant is None else f"{name}:{variant}", found)
         if variant is None or chosen.get("theory") != content.get("theory"):
             _check_prediction(chosen, name, place, theory, kinematics, n, found)
+
+
+def _check_measurement(
+    folder: Path, chosen: dict[str, Any], n: int | None, where: str, name: str, found: Findings
+) -> None:
+    """Check central values and uncertainties; a set whose variants alone have uncertainties is one without mistake."""
+    if not chosen.get("data_uncertainties"):
+        if not any((variant or {}).get("data_uncertainties") for variant in (chosen.get("variants") or {}).values()):
+            found.error(
+                _FILE, f"{where}.data_uncertainties", "is empty, and no variant has any; expected a list of files"
+            )
+        return
+    central = central_values(folder, chosen, n, where, found)
+    uncertainties = uncertainty_values(folder, chosen, n, central, where, found)
+    if central is not None and uncertainties is not None:
+        _check_covariance(central, uncertainties, name, found)
 
 
 def _choices(content: dict[str, Any], where: str, found: Findings) -> Iterator[tuple[str | None, dict[str, Any], str]]:

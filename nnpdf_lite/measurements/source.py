@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import InputError, nearest
 
-_RANGE = re.compile(r"\s*([-+\d.eE]+)\s*(?:TO|to|\.\.|–|--?(?=[\s\d.]))\s*([-+\d.eE]+)\s*")
+_RANGE = re.compile(r"\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*(?:TO|to|\.\.|–|-)\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*")
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,11 +106,14 @@ def cell(value: Any) -> tuple[float, float, float]:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return float(value), math.nan, math.nan
     text = str(value).strip()
-    match = _RANGE.fullmatch(text)
     try:
-        return (math.nan, float(match[1]), float(match[2])) if match else (float(text), math.nan, math.nan)
+        return float(text), math.nan, math.nan
     except ValueError:
-        return math.nan, math.nan, math.nan
+        match = _RANGE.fullmatch(text)
+    try:
+        return (math.nan, float(match[1]), float(match[2])) if match else (math.nan,) * 3
+    except ValueError:
+        return (math.nan,) * 3
 
 
 def deviation(value: Any, central: float, where: str) -> float:
