@@ -14,7 +14,7 @@ from .dataset_commands import add_dataset_verbs
 from .errors import InputError
 from .report.registry import FIGURES, OPTIONS
 from .theory_commands import add_theory_verbs
-from .usage import UsageParser, replica_numbers, seconds
+from .usage import UsageParser, add_cluster_option, replica_numbers, seconds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             complete(_parser())
         options = _parser().parse(arguments)
+        if getattr(options, "theory_path", None):
+            _use_theories(Path(options.theory_path))
         options.verb(options)
         sys.stdout.flush()
         return 0
@@ -69,6 +71,15 @@ def _message(error: Exception) -> str:
     return f"{error.filename or 'input or output'}: {error.strerror or error}"
 
 
+def _use_theories(folder: Path) -> None:
+    """Look for theories in ``folder`` first, here and in the workers of a fit."""
+    from .paths import THEORY_PATH
+
+    if not folder.is_dir():
+        raise InputError(f"--theory-path {folder}: there is no such folder")
+    os.environ[THEORY_PATH] = str(folder.expanduser().absolute())
+
+
 def _abandon_output() -> None:
     """Keep the interpreter from writing, at its end, what could not be written now."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -82,7 +93,11 @@ def _parser() -> UsageParser:
     common.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show tracebacks of errors")
     tables = UsageParser(add_help=False)
     tables.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    card = UsageParser(add_help=False)
+    theories = UsageParser(add_help=False)
+    theories.add_argument(
+        "--theory-path", metavar="DIR", help="folder that holds theories (theory_40000000), or one of them itself"
+    )
+    card = UsageParser(add_help=False, parents=[theories])
     card.add_argument(
         "runcard", metavar="RUNCARD", help="runcard file, or the name of a shipped one (dis_nnlo, dis_nnlo_quick)"
     )
@@ -95,6 +110,7 @@ def _parser() -> UsageParser:
     fitting.add_argument(
         "--checkpoint", type=seconds, default=60.0, metavar="SECONDS", help="seconds between checkpoints (default 60)"
     )
+    add_cluster_option(fitting)
     folder = UsageParser(add_help=False)
     folder.add_argument("fit", metavar="FIT", help="fit folder")
 
@@ -123,9 +139,12 @@ def _parser() -> UsageParser:
 
     verb("run", run, "fit, postfit, evolve and report", "run dis_nnlo_quick", [card, fitting, tables])
     verb("fit", fit, "fit replicas", "fit dis_nnlo --replicas 1-50 --output mine", [card, fitting, tables])
-    verb("validate", validate, "check a runcard, its data and its theory", "validate my.yml", [card, tables])
+    from .n3fit_command import add_options as add_n3fit_options
+
+    added = verb("validate", validate, "check a runcard, its data and its theory", "validate my.yml", [card, tables])
+    add_n3fit_options(added)
     verb("data", data, "what is in the fit: sets, points, uncertainties, FK tables", "data dis_nnlo", [card, tables])
-    added = verb("chi2", chi2, "chi2 of a fit or a PDF set", "chi2 dis_nnlo --pdf NNPDFLITE_dis_nnlo", [tables])
+    added = verb("chi2", chi2, "chi2 of a fit or a PDF set", "chi2 dis_nnlo --pdf NNPDFLITE_dis_nnlo", [theories, tables])
     added.add_argument("what", metavar="RUNCARD|FIT", help="a runcard (with --pdf), or a fit folder")
     added.add_argument("--pdf", metavar="SET[/member]", help="LHAPDF set, by name or folder")
     verb("postfit", postfit, "select the good replicas of a fit", "postfit dis_nnlo_quick", [folder, tables])
@@ -138,6 +157,13 @@ def _parser() -> UsageParser:
         "closure my_closure.yml --fits 25 --replicas 40", [tables],
     )  # fmt: skip
     add_options(added)
+    from .hyperopt_command import add_options as add_scan_options
+
+    added = verb(
+        "hyperopt", hyperopt, "scan hyperparameters with folds of the data; the runcard of the best trial",
+        "hyperopt dis_nnlo_hyperopt --trials 500",
+    )  # fmt: skip
+    add_scan_options(added)
     from .impact_command import add_options as add_impact_options
 
     added = verb(
@@ -212,6 +238,7 @@ def _fit(options: argparse.Namespace) -> "Fit":
         options.replicas,
         resume=options.resume,
         checkpoint_interval=options.checkpoint,
+        cluster=options.cluster,
         watcher=TerminalWatcher(),
     )
     return load_fit(folder.path)
@@ -226,6 +253,11 @@ def _kept(done: "Fit") -> str:
 
 def validate(options: argparse.Namespace) -> None:
     """Check a runcard, then that its data, theory and PDF set are there and consistent."""
+    if options.n3fit or options.write:
+        from .n3fit_command import run as review
+
+        review(options)
+        return
     from .runcard import load_runcard
 
     card = load_runcard(options.runcard)
@@ -310,6 +342,13 @@ def closure(options: argparse.Namespace) -> None:
     from .closure_command import run
 
     run(options, _show)
+
+
+def hyperopt(options: argparse.Namespace) -> None:
+    """Scan hyperparameters, print the runcard of the best trial, or write the report."""
+    from .hyperopt_command import run
+
+    run(options)
 
 
 def impact(options: argparse.Namespace) -> None:

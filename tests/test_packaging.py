@@ -19,11 +19,14 @@ from nnpdf_lite.paths import KINDS
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path(nnpdf_lite.__file__).parent
 #: Subpackages in the order of the design: each imports only those before it.
-ORDER = ("runcard", "data", "theory", "evolution", "theory_build", "measurements", "pdf", "fit", "results", "ensembles", "closure", "impact", "report")
+ORDER = (
+    *("runcard", "data", "theory", "evolution", "theory_build", "measurements", "pdf", "cluster"),
+    *("fit", "results", "ensembles", "closure", "impact", "hyperopt", "report"),
+)
 #: What every part may import. All other modules beside the subpackages are the interface, which comes last.
 GROUND = ("errors", "paths", "flavours")
 #: Distributions whose modules go by another name.
-DISTRIBUTIONS = {"yaml": "pyyaml", "neopdf": "neopdf-hep", "nnpdf_data": "nnpdf-data", "pydantic_core": "pydantic", "PIL": "pillow"}
+DISTRIBUTIONS = {"yaml": "pyyaml", "neopdf": "neopdf-hep", "nnpdf_data": "nnpdf-data", "pydantic_core": "pydantic", "PIL": "pillow", "dask_jobqueue": "dask-jobqueue"}
 HEAVY = ("tensorflow", "keras", "numpy", "scipy", "pandas", "matplotlib", "pydantic", "pineappl", "hoppet", "neopdf")
 
 

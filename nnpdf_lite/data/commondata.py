@@ -20,6 +20,7 @@ def load_dataset(
     name: str,
     variants: Sequence[str] | str | None = (),
     *,
+    sys: int | None = None,
     cfac: Sequence[str] = (),
     frac: float = 0.75,
     weight: float = 1.0,
@@ -32,6 +33,8 @@ def load_dataset(
         ``<set>_<observable>``, or a legacy name when the nnpdf-data package is installed.
     variants
         Variants to apply, in order; a later one wins over an earlier one.
+    sys
+        Number of an old treatment of systematic uncertainties, with a legacy name.
     cfac, frac, weight
         Runcard settings of the set, carried along.
 
@@ -42,7 +45,7 @@ def load_dataset(
         finite.
     """
     variants = (variants,) if isinstance(variants, str) else tuple(variants or ())
-    name, variants = resolve_legacy_name(name, variants)
+    name, variants = resolve_legacy_name(name, variants, sys)
     entry = find_dataset(name, variants)
     chosen = _apply_variants(entry, variants)
     where = f"{entry.file}: {entry.observable['observable_name']}"

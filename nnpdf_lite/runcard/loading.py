@@ -30,14 +30,23 @@ def load_runcard(path: str | Path) -> Runcard:
         When the file cannot be read or the card has mistakes: all of them in one message, with line numbers.
     """
     file = find_runcard(path)
-    text = _read(file)
-    try:
-        card, lines = read_yaml(text)
-    except RuncardSyntaxError as error:
-        raise InputError(f"{file}: {error}") from None
     for folder in reversed(file.absolute().parents[: 2 if file.name == "filter.yml" else 1]):
         add_home(folder)
-    return _parse(card, str(file), lines)
+    return _parse(*read_card(file), str(file))
+
+
+def read_card(file: Path) -> tuple[Any, dict[messages.Path, int]]:
+    """Read the YAML in ``file``, unchecked, with the line of each key.
+
+    Raises
+    ------
+    InputError
+        When it cannot be read or is not YAML.
+    """
+    try:
+        return read_yaml(_read(file))
+    except RuncardSyntaxError as error:
+        raise InputError(f"{file}: {error}") from None
 
 
 def parse_runcard(mapping: Mapping[str, Any], source: str = "runcard") -> Runcard:
@@ -48,7 +57,7 @@ def parse_runcard(mapping: Mapping[str, Any], source: str = "runcard") -> Runcar
     InputError
         When the card has mistakes: all of them in one message.
     """
-    return _parse(mapping, source, {})
+    return _parse(mapping, {}, source)
 
 
 def find_runcard(path: str | Path) -> Path:
@@ -90,7 +99,7 @@ def _read(file: Path) -> str:
         raise InputError(f"{file}: is not text in UTF-8 (byte {error.start}); expected a YAML file") from None
 
 
-def _parse(mapping: Any, source: str, lines: Mapping[messages.Path, int]) -> Runcard:
+def _parse(mapping: Any, lines: Mapping[messages.Path, int], source: str) -> Runcard:
     plain = _Plain()
     card = plain.value(mapping, ())
     if not isinstance(card, dict):

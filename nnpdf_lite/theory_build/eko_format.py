@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from ..evolution import PARTON_PIDS
+from ..evolution import PARTON_PIDS, Q_MAX, EvolutionSettings
 from ..evolution.interpolation import XGrid
 from ..evolution.operators import evolution_patches
 from ..flavours import EVOLUTION_FLAVOURS, FLAVOUR_PIDS, FLAVOUR_TO_EVOLUTION
@@ -26,7 +26,8 @@ def write_eko(path: Path, card: BuildCard, q: Sequence[float], grid: XGrid) -> P
         File to write (tar).
     card : BuildCard
     q : sequence of float
-        Scales in GeV, each with the flavour number of the variable-flavour-number scheme.
+        Scales in GeV, each with the flavour number of the variable-flavour-number scheme, a threshold with both: sets in
+        LHAPDF format have it twice, and ``evolven3fit`` makes them of these operators.
     grid : XGrid
 
     Raises
@@ -42,13 +43,13 @@ def write_eko(path: Path, card: BuildCard, q: Sequence[float], grid: XGrid) -> P
     from eko.io.struct import EKO
 
     settings = card.evolution
-    points = [(float(scale), settings.flavours(float(scale))) for scale in q]
+    points = [(scale, n) for scale in map(float, q) for n in _flavour_numbers(settings, scale)]
     spans: dict[int, tuple[float, float]] = {}
     for scale, n in points:
         low, high = spans.get(n, (scale, scale))
         spans[n] = min(low, scale), max(high, scale)
-    patches = evolution_patches(settings, grid, {n: (low, 1.001 * high) for n, (low, high) in spans.items()})
-    theory, operator = _cards(card, points, grid)
+    patches = evolution_patches(settings, grid, {n: (low, min(1.001 * high, Q_MAX)) for n, (low, high) in spans.items()})
+    theory, operator = eko_cards(card, points, grid)
     path.parent.mkdir(parents=True, exist_ok=True)
     with EKO.create(path) as builder:
         eko = builder.load_cards(TheoryCard.from_dict(theory), OperatorCard.from_dict(operator)).build()
@@ -56,6 +57,11 @@ def write_eko(path: Path, card: BuildCard, q: Sequence[float], grid: XGrid) -> P
             values = _dense(patches[n].at(scale).blocks, patches[n].outputs, patches[n].to_flavours, grid)
             eko[(scale**2, n)] = EkoOperator(operator=values, error=None)
     return path
+
+
+def _flavour_numbers(settings: EvolutionSettings, scale: float) -> tuple[int, ...]:
+    below = settings.flavours(scale)
+    return (below, below + 1) if scale in settings.thresholds else (below,)
 
 
 def _dense(blocks: dict, outputs: Sequence[str], to_flavours: np.ndarray, grid: XGrid) -> np.ndarray:
@@ -77,8 +83,8 @@ EKO_PIDS = (22, -6, -5, -4, -3, -2, -1, 21, 1, 2, 3, 4, 5, 6)
 """Order of partons in an EKO."""
 
 
-def _cards(card: BuildCard, points: Sequence[tuple[float, int]], grid: XGrid) -> tuple[dict, dict]:
-    """Return the theory and operator card that describe the operators."""
+def eko_cards(card: BuildCard, points: Sequence[tuple[float, int]], grid: XGrid) -> tuple[dict, dict]:
+    """Return the theory and operator card, as dictionaries, with which ``eko`` would compute the operators."""
     settings = card.evolution
     thresholds = [1.0 if i + 4 <= settings.max_flavours else float("inf") for i in range(3)]
     theory = {
