@@ -39,13 +39,24 @@ class UsageParser(argparse.ArgumentParser):
         """
         options, unknown = self.parse_known_args(arguments)
         if unknown:
-            verb = self.verbs[next(argument for argument in arguments if argument in self.verbs)]
+            verb = self
+            for argument in arguments:
+                verb = verb.verbs.get(argument, verb)
             wrong = next((word for word in unknown if word.startswith("-")), unknown[0])
             if wrong.startswith("-"):
                 known = [name for action in verb._actions for name in action.option_strings]
                 verb.error(f"there is no option '{wrong}'.{nearest(wrong.split('=')[0], known)}")
             verb.error(f"one argument too many: '{wrong}'")
         return options
+
+
+def add_cluster_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--cluster``."""
+    parser.add_argument(
+        "--cluster",
+        metavar="WHERE",
+        help="train on Dask workers: local, local:N, tcp://SCHEDULER:8786 or cluster.yml (docs/cluster.md)",
+    )
 
 
 def replica_numbers(text: str) -> list[int]:

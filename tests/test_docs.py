@@ -209,7 +209,8 @@ def test_closure_tests_on_the_command_line_and_from_python(reader):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [path.stem for path in sorted((ROOT / "examples").glob("*.ipynb"))])
-def test_a_notebook_runs_from_top_to_bottom(reader, name):
+def test_a_notebook_runs_from_top_to_bottom(reader, name, monkeypatch):
+    monkeypatch.delenv("MPLBACKEND")  # pictures go into the notebook
     nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
     notebook = nbformat.read(ROOT / "examples" / f"{name}.ipynb", as_version=4)
     nbformat.validate(notebook)

@@ -8,8 +8,8 @@ import pytest
 from toy_proton import CARD, field_xgrid, integral, proton
 
 import nnpdf_lite
+from nnpdf_lite.evolution import Evolution
 from nnpdf_lite.pdf.lhapdf_set import load_pdf_set
-from nnpdf_lite.results.evolution import Evolution
 from nnpdf_lite.results.lhapdf_writer import write_lhapdf
 
 PIDS = (-5, -4, -3, -2, -1, 21, 1, 2, 3, 4, 5)

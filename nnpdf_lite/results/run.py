@@ -2,13 +2,16 @@
 
 import time
 from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from ..cluster import Pool, connect
 from ..errors import InputError
+from ..fit.on_cluster import train_on_cluster
 from ..fit.parallel import train_parallel, training_workers
 from ..fit.preparation import prepare, replica_data, replica_masks, split_chi2
 from ..fit.problem import Problem, build_problem
@@ -49,6 +52,7 @@ def run_fit(
     *,
     resume: bool = False,
     checkpoint_interval: float = 60.0,
+    cluster: str | None = None,
     watcher: Watcher | None = None,
 ) -> FitFolder:
     """Fit replicas of a runcard into the folder ``output``.
@@ -64,6 +68,8 @@ def run_fit(
         Keep replicas already there and continue from checkpoints; without it, replicas already there are an error.
     checkpoint_interval : float
         Seconds between checkpoints.
+    cluster : str, optional
+        Where to train (``nnpdf_lite.cluster.connect``); by default in one process per core of this machine.
     watcher : Watcher, optional
         Told how the fit proceeds.
 
@@ -88,26 +94,38 @@ def run_fit(
     if not missing:
         watcher.note(f"all {len(numbers)} replicas are there already")
         return folder
-    problem = build_problem(card)
-    task = prepare(problem, card, numbers)
-    create_folder(output, card)  # only now: all mistakes that a card can have have been looked for
-    workers = training_workers(len(numbers), card)
-    loaded = time.monotonic() - started
-    watcher.note(
-        f"{problem.n_data} points, {len(missing)} replicas, {workers} worker{'s' if workers > 1 else ''}; "
-        f"data and theory loaded in {loaded:.1f} s"
-    )
-    train_and_write(
-        task,
-        lambda replica: (folder, problem),
-        folder.training_path,
-        present,
-        resume=resume,
-        checkpoint_interval=checkpoint_interval,
-        loaded=loaded,
-        watcher=watcher,
-    )
+    with open_pool(cluster, watcher) as pool:
+        problem = build_problem(card)
+        task = prepare(problem, card, numbers)
+        create_folder(output, card)  # only now: all mistakes that a card can have have been looked for
+        loaded = time.monotonic() - started
+        watcher.note(
+            f"{problem.n_data} points, {len(missing)} replicas, {workers_text(len(numbers), card, pool)}; "
+            f"data and theory loaded in {loaded:.1f} s"
+        )
+        train_and_write(
+            task,
+            lambda replica: (folder, problem),
+            folder.training_path,
+            present,
+            resume=resume,
+            checkpoint_interval=checkpoint_interval,
+            loaded=loaded,
+            pool=pool,
+            watcher=watcher,
+        )
     return folder
+
+
+def open_pool(cluster: str | None, watcher: Watcher) -> AbstractContextManager[Pool | None]:
+    """Open the pool that trains, before anything else is done; None stands for processes of our own."""
+    return connect(cluster, note=watcher.note) if cluster else nullcontext()
+
+
+def workers_text(n_replicas: int, card: Runcard, pool: Pool | None) -> str:
+    """Say how many workers train."""
+    n = pool.count if pool else training_workers(n_replicas, card)
+    return f"{n} worker{'s' if n > 1 else ''}"
 
 
 def train_and_write(
@@ -119,6 +137,7 @@ def train_and_write(
     resume: bool,
     checkpoint_interval: float,
     loaded: float,
+    pool: Pool | None = None,
     watcher: Watcher,
 ) -> None:
     """Train the replicas of a task but those ``present``, and write each as it ends into its fit.
@@ -136,30 +155,30 @@ def train_and_write(
         Continue from checkpoints.
     checkpoint_interval, loaded : float
         Seconds between checkpoints, and that loading took.
+    pool : Pool, optional
+        Where to train, instead of processes of our own on this machine. Its workers keep no checkpoints.
     watcher : Watcher
     """
-    # Shared among workers as the whole request is, so that a resumed run finds its checkpoints.
-    workers = training_workers(len(task.replicas), task.card)
     started = time.monotonic()
     watcher.start(len(task.replicas) - len(present), task.card.parameters.epochs)
     x = export_xgrid()
-    nodes = task.operator.x[: task.operator.n_fk]
+    wanted = task, np.concatenate([x, task.operator.x[: task.operator.n_fk]]), training_path
+    common = {"skip": present, "watch": watcher.update, "warn": watcher.warn}
+    if pool is None:
+        # Shared among workers as the whole request is, so that a resumed run finds its checkpoints.
+        workers = training_workers(len(task.replicas), task.card)
+        training = train_parallel(
+            *wanted, **common, workers=workers, resume=resume, checkpoint_interval=checkpoint_interval
+        )
+    else:
+        training = train_on_cluster(pool, *wanted, **common)
     try:
-        for trained, f, alpha, beta in train_parallel(
-            task,
-            np.concatenate([x, nodes]),
-            training_path,
-            skip=present,
-            workers=workers,
-            resume=resume,
-            checkpoint_interval=checkpoint_interval,
-            watch=watcher.update,
-            warn=watcher.warn,
-        ):
+        for trained, f, alpha, beta in training:
             folder, problem = home(trained.replica)
             timing = {"loading": loaded, "training": time.monotonic() - started}
             watcher.finished(_write(folder, problem, task, trained, (x, f), alpha, beta, timing))
     finally:
+        training.close()  # ends its workers, or what they do for us, now and not when it is collected
         watcher.stop()
 
 
