@@ -1,4 +1,4 @@
-"""Reports: of a fit, of a closure test, of the impact of new data, and of a scan of hyperparameters, each with all its sections on one page."""
+"""Reports of fits, closure tests, the impact of new data and scans of hyperparameters, each with all its sections on one page."""
 
 import os
 from collections.abc import Sequence
@@ -117,7 +117,8 @@ def write_impact_report(
     check_target(folder)
     title = f"Impact of {', '.join(impact.added)} on {impact.prior.name}"
     folder.absolute().parent.mkdir(parents=True, exist_ok=True)
-    return write_site(Page(title, impact.card.description, impact_sections(impact, q)), folder, workers=workers, track=track)
+    page = Page(title, impact.card.description, impact_sections(impact, q))
+    return write_site(page, folder, workers=workers, track=track)
 
 
 def write_scan_report(
