@@ -51,9 +51,9 @@ def key(trial):
 POINTS, NOISE, BEST_DEGREE = 32, 0.4, 7
 
 
-def polynomial_loss(degree, decay, settings=KFold(), replicas=6):
+def polynomial_loss(degree, decay, replicas=6):
     """K-fold loss of polynomials of a degree with penalty ``decay`` on their coefficients, fitted to noisy points."""
-    rng = np.random.default_rng(5)
+    rng, settings = np.random.default_rng(5), KFold()
     x = np.linspace(-1, 1, POINTS)
     data = np.polynomial.chebyshev.chebval(x, [0, 0.5, 1, -1, 1, 0.5, -1, 2]) + 10 + NOISE * rng.normal(size=POINTS)
     design = np.polynomial.chebyshev.chebvander(x, degree)
