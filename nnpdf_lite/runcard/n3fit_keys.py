@@ -57,8 +57,8 @@ INSTEAD = MappingProxyType(
     {
         "theorycovmatconfig": "leave it out: the experimental covariance alone is fitted",
         "fiatlux": "leave it out: no photon PDF is made",
-        "positivity_bound": "no polarised fits",
-        "datacuts.unpolarized_bc": "no polarised fits",
+        "positivity_bound": "nothing takes its place",
+        "datacuts.unpolarized_bc": "nothing takes its place",
         "load": "leave it out: weights are drawn from nnseed",
         "load_weights_from_fit": "leave it out: weights are drawn from nnseed",
         "hyperscan_config": "leave it out: a fit takes the model of parameters",
