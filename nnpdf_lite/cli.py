@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .cli_ensembles import add_verbs
+from .completion import SHELLS, PrintCompletion
+from .dataset_commands import add_dataset_verbs
 from .errors import InputError
 from .report.registry import FIGURES, OPTIONS
+from .theory_commands import add_theory_verbs
 from .usage import UsageParser, add_cluster_option, replica_numbers, seconds
 
 if TYPE_CHECKING:
@@ -29,11 +32,17 @@ EXAMPLES = """examples:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0, or 2 after a mistake in the input, or 130 when interrupted."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    if not arguments:
+    if not arguments and "_ARGCOMPLETE" not in os.environ:
         _parser().print_help(sys.stderr)
         return 2
     try:
+        if "_ARGCOMPLETE" in os.environ:
+            from .completion import complete
+
+            complete(_parser())
         options = _parser().parse(arguments)
+        if getattr(options, "theory_path", None):
+            _use_theories(Path(options.theory_path))
         options.verb(options)
         sys.stdout.flush()
         return 0
@@ -62,6 +71,15 @@ def _message(error: Exception) -> str:
     return f"{error.filename or 'input or output'}: {error.strerror or error}"
 
 
+def _use_theories(folder: Path) -> None:
+    """Look for theories in ``folder`` first, here and in the workers of a fit."""
+    from .paths import THEORY_PATH
+
+    if not folder.is_dir():
+        raise InputError(f"--theory-path {folder}: there is no such folder")
+    os.environ[THEORY_PATH] = str(folder.expanduser().absolute())
+
+
 def _abandon_output() -> None:
     """Keep the interpreter from writing, at its end, what could not be written now."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -75,7 +93,11 @@ def _parser() -> UsageParser:
     common.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show tracebacks of errors")
     tables = UsageParser(add_help=False)
     tables.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    card = UsageParser(add_help=False)
+    theories = UsageParser(add_help=False)
+    theories.add_argument(
+        "--theory-path", metavar="DIR", help="folder that holds theories (theory_40000000), or one of them itself"
+    )
+    card = UsageParser(add_help=False, parents=[theories])
     card.add_argument(
         "runcard", metavar="RUNCARD", help="runcard file, or the name of a shipped one (dis_nnlo, dis_nnlo_quick)"
     )
@@ -100,6 +122,10 @@ def _parser() -> UsageParser:
         parents=[common],
     )
     parser.add_argument("--version", action="version", version=f"nnpdf-lite {__version__}", help="show the version")
+    parser.add_argument(
+        "--print-completion", action=PrintCompletion, metavar="SHELL",
+        help=f"print what makes a shell complete arguments ({', '.join(SHELLS)}), and end",
+    )  # fmt: skip
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     def verb(name: str, function, summary: str, example: str, parents=()) -> argparse.ArgumentParser:
@@ -113,9 +139,12 @@ def _parser() -> UsageParser:
 
     verb("run", run, "fit, postfit, evolve and report", "run dis_nnlo_quick", [card, fitting, tables])
     verb("fit", fit, "fit replicas", "fit dis_nnlo --replicas 1-50 --output mine", [card, fitting, tables])
-    verb("validate", validate, "check a runcard, its data and its theory", "validate my.yml", [card, tables])
+    from .n3fit_command import add_options as add_n3fit_options
+
+    added = verb("validate", validate, "check a runcard, its data and its theory", "validate my.yml", [card, tables])
+    add_n3fit_options(added)
     verb("data", data, "what is in the fit: sets, points, uncertainties, FK tables", "data dis_nnlo", [card, tables])
-    added = verb("chi2", chi2, "chi2 of a fit or a PDF set", "chi2 dis_nnlo --pdf NNPDFLITE_dis_nnlo", [tables])
+    added = verb("chi2", chi2, "chi2 of a fit or a PDF set", "chi2 dis_nnlo --pdf NNPDFLITE_dis_nnlo", [theories, tables])
     added.add_argument("what", metavar="RUNCARD|FIT", help="a runcard (with --pdf), or a fit folder")
     added.add_argument("--pdf", metavar="SET[/member]", help="LHAPDF set, by name or folder")
     verb("postfit", postfit, "select the good replicas of a fit", "postfit dis_nnlo_quick", [folder, tables])
@@ -135,6 +164,13 @@ def _parser() -> UsageParser:
         "hyperopt dis_nnlo_hyperopt --trials 500",
     )  # fmt: skip
     add_scan_options(added)
+    from .impact_command import add_options as add_impact_options
+
+    added = verb(
+        "impact", impact, "what new data would do to a fit: by reweighting, and by fitting again",
+        "impact dis_nnlo --data EMC_NC_250GEV_EM-F2C:rzero --refit", [folder, tables],
+    )  # fmt: skip
+    add_impact_options(added)
     added = verb("merge", merge, "one fit out of several of the same runcard", "merge here there --output all")
     added.add_argument("fits", nargs="+", metavar="FIT", help="fit folders")
     added.add_argument("--output", metavar="DIR", required=True, help="fit folder that receives all replicas")
@@ -157,13 +193,17 @@ def _parser() -> UsageParser:
     added = verb("plot", plot, "one figure, by its name", "plot pdf mine --flavour u --q 100 -o u.svg", [against])
     added.formatter_class = argparse.RawDescriptionHelpFormatter
     added.epilog += "\n\nfigures:\n" + "\n".join(f"  {name:18} {recipe.summary}" for name, recipe in FIGURES.items())
-    added.add_argument("name", metavar="NAME", help="name of the figure")
+    added.add_argument("name", metavar="FIGURE", help="name of the figure")
     added.add_argument("fit", metavar="FIT", help="fit folder, or LHAPDF set by name or folder")
     for option, (kind, meaning) in OPTIONS.items():
         added.add_argument(f"--{option}", type=kind, help=meaning, metavar=option.upper())
     added.add_argument("-o", "--output", metavar="FILE", required=True, help="FILE.svg, FILE.png or FILE.pdf")
     add_verbs(verb, tables)
     verb("schema", schema, "print the JSON schema of runcards", "schema > runcard.schema.json")
+    added = verb("dataset", None, "your own measurements: make, check, list and show datasets", "dataset list HERA")
+    add_dataset_verbs(added, [common], tables)
+    added = verb("theory", None, "build and verify theory tables", "theory build nnlo --output my_nnlo")
+    add_theory_verbs(added, [common], tables)
     return parser
 
 
@@ -213,6 +253,11 @@ def _kept(done: "Fit") -> str:
 
 def validate(options: argparse.Namespace) -> None:
     """Check a runcard, then that its data, theory and PDF set are there and consistent."""
+    if options.n3fit or options.write:
+        from .n3fit_command import run as review
+
+        review(options)
+        return
     from .runcard import load_runcard
 
     card = load_runcard(options.runcard)
@@ -307,6 +352,13 @@ def hyperopt(options: argparse.Namespace) -> None:
     from .hyperopt_command import run
 
     run(options)
+
+
+def impact(options: argparse.Namespace) -> None:
+    """Estimate the impact of new data on a fit, write its report and tabulate it."""
+    from .impact_command import run
+
+    run(options, _show)
 
 
 def merge(options: argparse.Namespace) -> None:

@@ -33,13 +33,16 @@ def at(place: str) -> Iterator[None]:
 
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """Keep what compiled libraries write to file descriptor 2 (banners, panics) from the user."""
+    """Keep what compiled libraries write to file descriptors 1 and 2 (banners, panics) from the user."""
+    sys.stdout.flush()
     sys.stderr.flush()
-    saved = os.dup(2)
+    saved = [os.dup(descriptor) for descriptor in (1, 2)]
     try:
         with open(os.devnull, "w") as sink:
-            os.dup2(sink.fileno(), 2)
+            for descriptor in (1, 2):
+                os.dup2(sink.fileno(), descriptor)
         yield
     finally:
-        os.dup2(saved, 2)
-        os.close(saved)
+        for descriptor, copy in zip((1, 2), saved):
+            os.dup2(copy, descriptor)
+            os.close(copy)

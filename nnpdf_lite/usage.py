@@ -39,7 +39,9 @@ class UsageParser(argparse.ArgumentParser):
         """
         options, unknown = self.parse_known_args(arguments)
         if unknown:
-            verb = self.verbs[next(argument for argument in arguments if argument in self.verbs)]
+            verb = self
+            for argument in arguments:
+                verb = verb.verbs.get(argument, verb)
             wrong = next((word for word in unknown if word.startswith("-")), unknown[0])
             if wrong.startswith("-"):
                 known = [name for action in verb._actions for name in action.option_strings]

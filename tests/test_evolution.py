@@ -8,9 +8,9 @@ import yaml
 from toy_proton import CARD, field_xgrid, integral, proton
 
 from nnpdf_lite.errors import InputError
+from nnpdf_lite.evolution import PARTON_PIDS, Evolution
 from nnpdf_lite.flavours import EVOLUTION_FLAVOURS, FLAVOUR_TO_EVOLUTION
 from nnpdf_lite.pdf.lhapdf_set import load_pdf_set
-from nnpdf_lite.results.evolution import PARTON_PIDS, Evolution
 
 SHARED = Path(__file__).parents[2] / "shared"
 NNPDF40 = SHARED / "pdfs" / "NNPDF40_nnlo_as_01180"
@@ -151,3 +151,10 @@ def test_nnpdf40_evolved_from_q0_agrees_with_its_own_grid(evolution):
         assert integral(x, evolution.evolve(x, nnpdf.evolution_basis(x, 1.65), [q])[0].sum(-1)) == pytest.approx(
             1, abs=1e-4
         )
+
+
+def test_three_loop_matching_prints_nothing(capfd):
+    """Results go to standard output, and HOPPET's N3LO announces itself there."""
+    Evolution(CARD | {"PTO": 3}).alphas(10.0)
+    output = capfd.readouterr()
+    assert output.out == output.err == ""

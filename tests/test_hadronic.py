@@ -16,6 +16,7 @@ from toy_theory import PROTON, Q0, ToyWorld, empty_grid
 
 import nnpdf_lite
 from nnpdf_lite.data import load_dataset
+from nnpdf_lite.evolution import PARTON_PIDS, Evolution
 from nnpdf_lite.fit.operator import build_operator
 from nnpdf_lite.fit.preparation import prepare, replica_data, replica_masks
 from nnpdf_lite.fit.problem import build_problem, set_predictions
@@ -24,7 +25,6 @@ from nnpdf_lite.fit.two_hadrons import BilinearForm
 from nnpdf_lite.flavours import EVOLUTION_FLAVOURS, EVOLUTION_PIDS, EVOLUTION_TO_FLAVOUR, FLAVOUR_PIDS
 from nnpdf_lite.paths import shipped
 from nnpdf_lite.pdf.parametrisation import FIT_BASES, columns_to_evolution
-from nnpdf_lite.results.evolution import PARTON_PIDS, Evolution
 from nnpdf_lite.runcard import parse_runcard
 from nnpdf_lite.theory import load_dataset_theory, load_theory, predict
 from nnpdf_lite.theory.fktable import read_fk_table

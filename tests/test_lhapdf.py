@@ -9,9 +9,9 @@ import yaml
 from toy_proton import CARD, field_xgrid, integral, proton
 
 from nnpdf_lite.errors import InputError
+from nnpdf_lite.evolution import PARTON_PIDS, Evolution
 from nnpdf_lite.flavours import EVOLUTION_FLAVOURS, EVOLUTION_TO_FLAVOUR
 from nnpdf_lite.pdf.lhapdf_set import load_pdf_set, split_member
-from nnpdf_lite.results.evolution import PARTON_PIDS, Evolution
 from nnpdf_lite.results.lhapdf_writer import write_lhapdf
 
 SHARED = Path(__file__).parents[2] / "shared"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from nnpdf_lite.errors import InputError
 from nnpdf_lite.paths import shipped
 from nnpdf_lite.runcard import Runcard, json_schema, load_runcard, parse_runcard, reference
-from nnpdf_lite.runcard.choices import FITBASES, OPTIMIZERS, PREPROCESSING
+from nnpdf_lite.runcard.choices import FITBASES, N3FIT_OPTIMIZER_OPTIONS, OPTIMIZERS, PREPROCESSING
 
 ROOT = Path(__file__).parents[1]
 SHARED = Path(__file__).parents[2] / "shared"
@@ -126,6 +126,26 @@ def test_variants_may_be_one_name_or_several():
 def test_switched_off_blocks_of_n3fit_are_no_mistake():
     off = card(fiatlux=None, load=False, closuretest={"fakedata": False, "filterseed": 1}, added_filter_rules=None)
     assert parse_runcard(off) == parse_runcard(SMALL)
+
+
+def test_keys_of_nnpdfs_reports_are_dropped_and_sum_rules_may_stand_at_the_top():
+    theirs = card(meta={"title": "x"}, template="report.md", actions_=["report(main=true)"], use_t0_sampling=True)
+    assert parse_runcard(theirs) == parse_runcard(SMALL)
+    assert parse_runcard(card(sum_rules="MSR")).fitting.sum_rules == "MSR"
+
+
+@pytest.mark.parametrize("name", sorted(set(OPTIMIZERS) & set(N3FIT_OPTIMIZER_OPTIONS)))
+def test_a_dumped_card_has_no_option_that_n3fits_optimisers_refuse(name):
+    dumped = yaml.safe_load(parse_runcard(card(parameters={"optimizer": {"optimizer_name": name}})).dump())
+    options = dict(dumped["parameters"]["optimizer"])
+    assert options.pop("optimizer_name") == name
+    assert tuple(options) == N3FIT_OPTIMIZER_OPTIONS[name]
+
+
+def test_the_card_of_a_fit_folder_has_no_key_that_nnpdfs_programs_use_for_something_else():
+    full, kept = (yaml.safe_load(text) for text in (parse_runcard(SMALL).dump(), parse_runcard(SMALL).dump_for_folder()))
+    assert full.pop("replicas") == 100 and full == kept
+    assert kept["theory"] == {"theoryid": SMALL["theory"]["theoryid"]}, "t0theoryid: null is a mistake to n3fit"
 
 
 def test_a_runcard_cannot_be_changed():
@@ -258,7 +278,7 @@ parameters:
         ({"dataset_inputs": [{"dataset": "A"}] * 2}, "dataset_inputs[1].dataset: A is already in entry 0"),
         ({"dataset_inputs": [{"dataset": "../../etc"}]}, "expected a name"),
         ({"dataset_inputs": [{"dataset": "NNPDF_POS_X"}]}, "belongs in positivity.posdatasets"),
-        ({"dataset_inputs": [{"dataset": "A", "sys": 10}]}, "name a 'variant'"),
+        ({"dataset_inputs": [{"dataset": "A", "sys": 10, "variant": "x"}]}, "[0].sys: has no place beside 'variant'"),
         ({"dataset_inputs": [{"dataset": "A", "frac": 1}], "diagonal_basis": False}, "no point is left for validation"),
         ({"diagonal_frac": 1}, "diagonal_frac = 1: expected a number above 0 and below 1"),
         ({"theory": {"theoryid": -1}}, "expected the number or the name of a theory"),
@@ -281,7 +301,12 @@ parameters:
         ({"parameters": {"dropout": 0.1, "layer_type": "dense_per_flavor"}}, "dropout needs layer_type: dense"),
         ({"parameters": {"regularizer": "l2"}}, "needs l2 above 0"),
         ({"parameters": {"regularizer_args": {"l1": 1}}}, "has no effect with regularizer: null"),
-        ({"fitting": {"fitbasis": "NN31IC"}}, "expected one of EVOL, CCBAR_ASYMM, FLAVOUR. Write EVOL"),
+        ({"fitting": {"fitbasis": "NN31IC"}}, "NN31IC has no default ranges"),
+        ({"fitting": {"fitbasis": "NN31PC"}}, "Charm is always fitted here"),
+        ({"fitting": {"fitbasis": "POLARIZED_EVOL"}}, "Polarised fits are not supported"),
+        ({"use_t0_sampling": False}, "not supported yet"),
+        ({"datacuts": {"t0theoryid": 1}}, "write theory.t0theoryid instead"),
+        ({"sum_rules": "MSR", "fitting": {"sum_rules": "VSR"}}, "sum_rules: unknown key. Did you mean 'fitting.sum_rules'?"),
         ({"fitting": {"fitbasis": "FLAVOUR"}}, "FLAVOUR has no default ranges"),
         ({"fitting": {"basis": [{"fl": "g", "smallx": [0, 1], "largex": [2, 1]}]}}, "low <= high"),
         ({"fitting": {"basis": [{"fl": "g", "smallx": [0, 1], "largex": [1, 2]}] * 2}}, "g is already in entry 0"),

@@ -8,8 +8,8 @@ import pytest
 from toy_proton import CARD, field_xgrid, integral, proton
 
 import nnpdf_lite
+from nnpdf_lite.evolution import Evolution
 from nnpdf_lite.pdf.lhapdf_set import load_pdf_set
-from nnpdf_lite.results.evolution import Evolution
 from nnpdf_lite.results.lhapdf_writer import write_lhapdf
 
 PIDS = (-5, -4, -3, -2, -1, 21, 1, 2, 3, 4, 5)
@@ -60,6 +60,12 @@ def difference(one, other):
 
 
 # Readers
+
+
+def test_a_fit_named_from_its_own_folder_is_read(fit, monkeypatch):
+    """By a relative path, as on the command line."""
+    monkeypatch.chdir(fit.folder.path.parent)
+    assert load_pdf_set("tiny").xfxq(PIDS, X[50:60], 10.0, 1) == pytest.approx(fit.lhapdf_set.xfxq(PIDS, X[50:60], 10.0, 1))
 
 
 def test_neopdf_and_parton_agree_with_fit_pdf_at_1000_points(fit):

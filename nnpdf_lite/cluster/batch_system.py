@@ -69,7 +69,7 @@ class BatchSystem:
         }
         try:
             return _class(self.system)(**options)
-        except (ValueError, TypeError, OSError) as error:
+        except (ValueError, TypeError, RuntimeError, OSError) as error:
             raise InputError(f"{self.system}: refused by dask-jobqueue: {' '.join(str(error).split())}") from None
 
     @contextmanager

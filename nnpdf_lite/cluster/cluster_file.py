@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from dask.utils import parse_bytes
 
 from ..errors import InputError, nearest
 from .batch_system import RESERVED, SYSTEMS, BatchSystem, options_of
@@ -56,6 +57,8 @@ def _batch_system(path: Path, system: str, block: dict[str, Any], workers: int |
     for key, meaning in NEEDED.items():
         if key in known and block.get(key) is None:
             raise InputError(f"{path}: {system}.{key}: missing; expected the {meaning}")
+        if key in block and key != "cores":
+            _check_bytes(path, f"{system}.{key}", block[key])
     per_job = _whole(path, f"{system}.cores", block["cores"])
     wanted = workers or _whole(path, f"{system}.workers", block.get("workers", per_job))
     for key in ("job_script_prologue", "job_extra_directives", "worker_extra_args"):
@@ -79,6 +82,13 @@ def _whole(path: Path, key: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise InputError(f"{path}: {key}: {value}; expected a whole number from 1")
     return value
+
+
+def _check_bytes(path: Path, key: str, value: Any) -> None:
+    try:
+        parse_bytes(value)
+    except (ValueError, TypeError):
+        raise InputError(f"{path}: {key}: {value}; expected an amount such as 16GB") from None
 
 
 def _port(path: Path, system: str, block: dict[str, Any]) -> int | None:

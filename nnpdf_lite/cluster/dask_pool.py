@@ -4,9 +4,12 @@ import pickle
 import queue
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
+import dask
 from distributed import Client, Future, KilledWorker, get_worker
 
 from ..errors import InputError
@@ -35,7 +38,10 @@ class DaskPool(Pool):
 
     def workers(self) -> int:
         """Return how many workers there are now, and complain when there is none for long."""
-        n = len(self.client.nthreads())
+        try:
+            n = len(self.client.nthreads())
+        except OSError:
+            raise self.gone() from None
         if n:
             self.lonely = None
         elif self.lonely is None:
@@ -44,6 +50,12 @@ class DaskPool(Pool):
             self.lonely = float("inf")
             self.note("no worker is left; waiting for others (Ctrl-C ends it, --resume goes on)")
         return n
+
+    def gone(self) -> InputError:
+        """Return what is to be said when the scheduler has gone."""
+        return InputError(
+            f"the scheduler {self.client.scheduler.address} has gone; what was finished is kept, continue with --resume"
+        )
 
 
 class _Run:
@@ -55,6 +67,8 @@ class _Run:
         self.arrivals: queue.SimpleQueue = queue.SimpleQueue()
         self.units: dict[int, Any] = {}
         self.futures: dict[int, Future] = {}
+        self.data: Future | None = None
+        self.lost: Counter[int] = Counter()
         self.sent = 0
 
     def results(self, units: Iterator, ahead: int) -> Iterator[tuple[Any, Any]]:
@@ -72,11 +86,15 @@ class _Run:
                     return
                 yield from self._arrived()
         finally:
-            self.client.cancel([*self.futures.values(), self.data], force=True)
-            if self.listen:
-                self.client.unsubscribe_topic(self.topic)
+            with suppress(OSError):  # the scheduler has gone
+                self.client.cancel([*self.futures.values(), *filter(None, [self.data])], force=True)
+                if self.listen:
+                    self.client.unsubscribe_topic(self.topic)
 
     def _scatter(self) -> None:
+        """Send the shared data to all workers; those that come later get them from one of these."""
+        while not self.pool.workers():
+            time.sleep(LOOK / 5)
         self.data = self.client.scatter(self.shared, broadcast=True, hash=False)
 
     def _send_next(self, units: Iterator) -> bool:
@@ -120,20 +138,25 @@ class _Run:
         try:
             return future.result()
         except KilledWorker as error:
-            raise InputError(
-                f"one unit of work has ended {error.allowed_failures + 1} workers, the last one {error.last_worker.address}; "
-                "perhaps it needs more memory than they have. What was finished is kept, continue with --resume"
-            ) from None
+            raise _deadly(error.allowed_failures + 1) from None
 
     def _again(self, number: int) -> None:
         """Send a unit again whose data went with the workers that held them, unless it is the scheduler that has gone."""
         if self.client.status != "running":
-            raise InputError(
-                f"the scheduler {self.client.scheduler.address} has gone; what was finished is kept, continue with --resume"
-            )
+            raise self.pool.gone()
+        self.lost[number] += 1
+        if self.lost[number] > dask.config.get("distributed.scheduler.allowed-failures"):
+            raise _deadly(self.lost[number])
         if self.data.cancelled() or self.data.status == "lost":
             self._scatter()
         self._send(number)
+
+
+def _deadly(n: int) -> InputError:
+    return InputError(
+        f"one unit of work has ended {n} workers; perhaps it needs more memory than they have. What was finished is kept, "
+        "continue with --resume"
+    )
 
 
 def _work(function: Callable, shared: Any, unit: Any, number: int, topic: str | None) -> Any:

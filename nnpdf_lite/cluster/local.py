@@ -2,7 +2,9 @@
 
 import logging
 import os
-from contextlib import AbstractContextManager
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 from distributed import Nanny, Scheduler, SpecCluster
 
 from ..errors import InputError
+from . import quiet_worker
 
 #: One thread per worker and one worker per core: operations here are too small to share.
 ONE_THREAD = dict.fromkeys(
@@ -25,14 +28,29 @@ class LocalWorkers:
     workers: int
     dashboard: int | None = None
 
-    def start(self) -> AbstractContextManager[SpecCluster]:
+    @contextmanager
+    def start(self) -> Iterator[SpecCluster]:
         """Start a scheduler in this process and the workers beside it, all on the loopback interface."""
         here = {"host": "127.0.0.1", "protocol": "tcp://"}
-        scheduler = {"cls": Scheduler, "options": {**here, "port": 0, **dashboard("127.0.0.1", self.dashboard)}}
-        # No memory limit: workers near it would be killed, where without Dask the fit is only slow.
-        worker = {**here, "nthreads": 1, "memory_limit": 0, "dashboard": False, "silence_logs": logging.CRITICAL}
-        workers = {i: {"cls": Nanny, "options": {**worker, "env": environment(i)}} for i in range(self.workers)}
-        return SpecCluster(scheduler=scheduler, workers=workers, silence_logs=logging.CRITICAL)
+        scheduler = {**here, "port": 0, **dashboard("127.0.0.1", self.dashboard)}
+        with tempfile.TemporaryDirectory(prefix="nnpdf_lite_", ignore_cleanup_errors=True) as scratch:
+            worker = {
+                **here,
+                "nthreads": 1,
+                "memory_limit": 0,  # workers near one would be killed, where without Dask the fit is only slow
+                "dashboard": False,
+                "local_directory": scratch,
+                "preload": [quiet_worker.__name__],
+                "silence_logs": logging.CRITICAL,
+            }
+            with SpecCluster(
+                scheduler={"cls": Scheduler, "options": scheduler},
+                workers={
+                    i: {"cls": Nanny, "options": {**worker, "env": environment(i, scratch)}} for i in range(self.workers)
+                },
+                silence_logs=logging.CRITICAL,
+            ) as cluster:
+                yield cluster
 
 
 def dashboard(host: str, port: int | None) -> dict[str, Any]:
@@ -54,14 +72,14 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def environment(i: int) -> dict[str, str]:
-    """Return the environment of local worker ``i``: one thread, quiet libraries, one of the GPUs if there are any."""
+def environment(i: int, scratch: str) -> dict[str, str]:
+    """Return the environment of local worker ``i``: one thread, one of the GPUs if there are any."""
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
     present = [path.name.removeprefix("nvidia") for path in sorted(Path("/dev").glob("nvidia[0-9]*"))]
     gpus = present if given is None else given.split(",")
     return {
         **ONE_THREAD,
-        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "TMPDIR": scratch,  # TensorFlow leaves the code it generates there when its process is ended
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",  # several workers may share a GPU
         **({"CUDA_VISIBLE_DEVICES": gpus[i % len(gpus)]} if gpus else {}),
     }

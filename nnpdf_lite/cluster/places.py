@@ -1,5 +1,6 @@
 """What a user may write after ``--cluster``, and the pool of workers that it means."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -8,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import dask
-from distributed import Client
+from distributed import Client, Security
+from distributed.comm import connect
+from distributed.utils import LoopRunner
 
 from ..errors import InputError, nearest
 from .batch_system import BatchSystem
@@ -30,13 +33,18 @@ ALLOWED_FAILURES = 10
 def open_place(where: str, workers: int | None, note: Callable[[str], None]) -> Iterator[DaskPool]:
     """Open the pool that ``where`` names; see ``connect``."""
     place = find_place(where, workers)
-    with dask.config.set({"distributed.scheduler.allowed-failures": ALLOWED_FAILURES}), _quiet(), ExitStack() as stack:
+    settings = {
+        "distributed.scheduler.allowed-failures": ALLOWED_FAILURES,
+        "distributed.comm.timeouts.connect": f"{ANSWER_TIME:.0f}s",
+    }
+    with dask.config.set(settings), _quiet(), ExitStack() as stack:
         cluster = place if isinstance(place, str) else stack.enter_context(place.start())
         client = stack.enter_context(_client(cluster))
         if isinstance(place, str) or place.dashboard:
             note(f"dashboard: {client.dashboard_link}")
         if isinstance(place, BatchSystem):
-            note(f"{place.jobs} jobs of {place.options['cores']} workers submitted to {place.system}")
+            s = "s" if place.jobs > 1 else ""
+            note(f"{place.jobs} job{s} of {place.options['cores']} workers submitted to {place.system}")
         _await_workers(client, place.workers if isinstance(place, LocalWorkers) else 1, note)
         check_workers(client)
         yield DaskPool(client, len(client.nthreads()) if isinstance(place, str) else place.workers, note)
@@ -72,13 +80,23 @@ def find_place(where: str, workers: int | None) -> LocalWorkers | BatchSystem | 
     return read_cluster_file(path, workers)
 
 
+async def _greet(address: str) -> None:
+    arguments = Security().get_connection_args("client")
+    comm = await asyncio.wait_for(connect(address, timeout=ANSWER_TIME, **arguments), ANSWER_TIME)
+    await comm.close()
+
+
 def _client(cluster: Any) -> Client:
     try:
+        if isinstance(cluster, str):  # a client would wait for ever for the first word of who accepts a connection in silence
+            LoopRunner().run_sync(_greet, cluster)
         return Client(cluster, timeout=ANSWER_TIME, set_as_default=False)
-    except (OSError, TimeoutError):
+    except Exception as error:  # what a server of another kind says can end in anything
+        if not isinstance(cluster, str):
+            raise
         raise InputError(
-            f"--cluster {cluster}: no scheduler answers there within {ANSWER_TIME:.0f} s; expected the address that "
-            "'dask scheduler' prints"
+            f"--cluster {cluster}: no Dask scheduler answers there within {ANSWER_TIME:.0f} s "
+            f"({' '.join(str(error).split()) or type(error).__name__}); expected the address that 'dask scheduler' prints"
         ) from None
 
 

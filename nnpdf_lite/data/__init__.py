@@ -7,7 +7,7 @@ prescription and its Cholesky factor, and pseudo-data. May import ``nnpdf_lite.e
 
 from .catalogue import available_datasets, resolve_legacy_name
 from .closure_data import level1_noise, rescale_uncertainties, with_central
-from .commondata import load_dataset
+from .commondata import load_dataset, load_kinematics
 from .covariance import absolute_errors, cholesky, covariance
 from .cuts import CutRule, cut_indices
 from .dataset import Dataset, TheoryMetadata, Uncertainties
@@ -28,6 +28,7 @@ __all__ = [
     "left_out_points",
     "level1_noise",
     "load_dataset",
+    "load_kinematics",
     "pseudodata",
     "publication_year",
     "replica_generator",

@@ -1,6 +1,5 @@
 """Finding a dataset by name among the shipped ones, the user's own and those of the nnpdf-data package."""
 
-import importlib.util
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -38,11 +37,7 @@ class Entry:
 
 def nnpdf_data_folder() -> Path | None:
     """Return the commondata folder of the nnpdf-data package, or None when it is not installed."""
-    spec = importlib.util.find_spec("nnpdf_data")  # not imported: that takes seconds, and only files are needed
-    if spec is None or not spec.submodule_search_locations:
-        return None
-    folder = Path(next(iter(spec.submodule_search_locations))) / "commondata"
-    return folder if folder.is_dir() else None
+    return paths.nnpdf_data("commondata")
 
 
 def dataset_folders() -> list[Path]:
@@ -68,7 +63,9 @@ def _legacy_table(folder: Path) -> dict[str, Any]:
     return read_document(table) if table.is_file() else {}
 
 
-def resolve_legacy_name(name: str, variants: Sequence[str] = ()) -> tuple[str, tuple[str, ...]]:
+def resolve_legacy_name(
+    name: str, variants: Sequence[str] = (), sys: int | None = None
+) -> tuple[str, tuple[str, ...]]:
     """Translate a dataset name from before NNPDF's 2024 renaming, with the variant that reproduces it.
 
     Parameters
@@ -78,19 +75,28 @@ def resolve_legacy_name(name: str, variants: Sequence[str] = ()) -> tuple[str, t
     variants
         The variants asked for. They are kept, except that ``legacy_dw`` from the table always wins: those old names
         stand for data with nuclear uncertainties included, as in NNPDF's own code.
+    sys
+        Number of an old treatment of systematic uncertainties; with an old name it stands for a variant of its own.
 
     Returns
     -------
     tuple
         The name in use now and the variants to load.
+
+    Raises
+    ------
+    InputError
+        When no variant stands for ``sys``.
     """
     folder = nnpdf_data_folder()
     entry = _legacy_table(folder).get(name) if folder else None
     if entry is None:
-        return name, tuple(variants)
-    if isinstance(entry, str):
-        return entry, tuple(variants)
+        return name, tuple(variants)  # NNPDF's own code takes no notice of sys here either
+    entry = {"dataset": entry} if isinstance(entry, str) else entry
     variant = entry.get("variant")
+    if sys is not None and variant is None:
+        raise InputError(f"Dataset {name}: no variant of {entry['dataset']} stands for sys: {sys}; write a variant instead.")
+    variant = f"{variant}_{sys}" if sys is not None else variant
     if variant and (not variants or variant == "legacy_dw"):
         return entry["dataset"], (variant,)
     return entry["dataset"], tuple(variants)

@@ -20,6 +20,7 @@ def load_dataset(
     name: str,
     variants: Sequence[str] | str | None = (),
     *,
+    sys: int | None = None,
     cfac: Sequence[str] = (),
     frac: float = 0.75,
     weight: float = 1.0,
@@ -32,6 +33,8 @@ def load_dataset(
         ``<set>_<observable>``, or a legacy name when the nnpdf-data package is installed.
     variants
         Variants to apply, in order; a later one wins over an earlier one.
+    sys
+        Number of an old treatment of systematic uncertainties, with a legacy name.
     cfac, frac, weight
         Runcard settings of the set, carried along.
 
@@ -42,7 +45,7 @@ def load_dataset(
         finite.
     """
     variants = (variants,) if isinstance(variants, str) else tuple(variants or ())
-    name, variants = resolve_legacy_name(name, variants)
+    name, variants = resolve_legacy_name(name, variants, sys)
     entry = find_dataset(name, variants)
     chosen = _apply_variants(entry, variants)
     where = f"{entry.file}: {entry.observable['observable_name']}"
@@ -134,6 +137,29 @@ def _rows(bins: list[Any], definitions: dict[str, Any], path: Path) -> list[list
         if expect(one, dict, f"{path}: bin {index}").keys() != bins[0].keys():
             raise InputError(f"{path}: bin {index} does not have the same uncertainties as bin 0.")
     return [[one[name] for name in names] for one in bins]
+
+
+def load_kinematics(name: str, columns: Sequence[str] = ()) -> tuple[pd.DataFrame, TheoryMetadata]:
+    """Read where a dataset was measured and which FK tables predict it, without its uncertainties.
+
+    Parameters
+    ----------
+    name
+        ``<set>_<observable>``.
+    columns
+        Variables beside those of the kinematic coverage.
+
+    Raises
+    ------
+    InputError
+        When the set does not exist, or its files are missing or malformed.
+    """
+    entry = find_dataset(name)
+    where = f"{entry.file}: {entry.observable['observable_name']}"
+    chosen = dict(entry.observable)
+    chosen["kinematic_coverage"] = [*require(chosen, "kinematic_coverage", list, where), *columns]
+    points = _read_kinematics(entry.folder, chosen, require(chosen, "ndata", int, where), where)
+    return points, _theory(chosen.get("theory"), where)
 
 
 def _read_kinematics(folder: Path, chosen: dict[str, Any], n: int, where: str) -> pd.DataFrame:

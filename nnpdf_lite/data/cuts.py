@@ -100,7 +100,11 @@ class CutRule:
 
 
 def cut_indices(
-    dataset: Dataset, datacuts: DataCuts, added_filter_rules: Iterable[Any], theory_card: Mapping[str, Any]
+    dataset: Dataset,
+    datacuts: DataCuts,
+    added_filter_rules: Iterable[Any],
+    theory_card: Mapping[str, Any],
+    dropped: Iterable[str] = (),
 ) -> np.ndarray:
     """Return the rows of a set that pass all cuts.
 
@@ -114,6 +118,8 @@ def cut_indices(
         Rules beside the built-in ones of ``cut_rules.yaml``: mappings or objects with the attributes of `CutRule`.
     theory_card
         The theory; PTO, FNS and IC are looked at.
+    dropped
+        Sets, by name, to which the built-in rules made for single sets do not apply (``drop_internal_rules``).
 
     Returns
     -------
@@ -127,7 +133,12 @@ def cut_indices(
     """
     if datacuts.use_cuts == "nocuts":
         return np.arange(len(dataset))
-    rules = [(rule, f"{RULES_FILE.name}, rule {index}") for index, rule in enumerate(_built_in_rules())]
+    own = not is_named(dataset.name, dropped)
+    rules = [
+        (rule, f"{RULES_FILE.name}, rule {index}")
+        for index, rule in enumerate(_built_in_rules())
+        if own or not is_named(dataset.name, rule.dataset)
+    ]
     for index, added in enumerate(added_filter_rules):
         where = f"added_filter_rules[{index}]"
         rules.append((CutRule.read(added, where), where))

@@ -1,6 +1,7 @@
 """Reading the YAML documents a dataset is made of."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from ..errors import InputError
 
 # The C loader is an order of magnitude faster; a PyYAML built without libyaml still works.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# The first line of a bin follows its dash, the others are indented by two; no quotes, comments or values that are not finite.
+_PLAIN_LINE = re.compile(r"^(?:  )?([A-Za-z_][^\s:'\"#]*): (-?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)$", re.MULTILINE)
 
 
 def read_document(path: Path) -> dict[str, Any]:
@@ -41,6 +44,34 @@ def _parse(text: str, path: Path) -> Any:
             return json.loads(text)
         except ValueError:
             pass
+    head, found, tail = text.partition("\nbins:\n")
+    bins = _plain_bins(tail) if found else None
+    if bins is not None:
+        document = _yaml(head, path)
+        if isinstance(document, dict) and "bins" not in document:
+            return document | {"bins": bins}
+    return _yaml(text, path)
+
+
+def _plain_bins(text: str) -> list[dict[str, float]] | None:
+    """Read bins that hold nothing but ``name: number``, a line each; None if there is anything else.
+
+    Uncertainties are written so, half a million numbers for the data of a global fit: ten times quicker than as YAML.
+    """
+    first, *bins = re.split(r"^- ", text if text.endswith("\n") else text + "\n", flags=re.MULTILINE)
+    if first or not bins:
+        return None
+    read = []
+    for one in bins:
+        pairs = _PLAIN_LINE.findall(one)
+        content = {name: float(value) for name, value in pairs}
+        if len(content) != one.count("\n"):
+            return None
+        read.append(content)
+    return read
+
+
+def _yaml(text: str, path: Path) -> Any:
     try:
         return yaml.load(text, Loader=_LOADER)
     except (yaml.YAMLError, ValueError, RecursionError) as error:

@@ -1,8 +1,10 @@
 """The problem a fit solves: data, covariance, theory and constraints, and nothing about how it is solved."""
 
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -19,8 +21,8 @@ from ..data import (
 )
 from ..errors import InputError, at
 from ..pdf.lhapdf_set import load_pdf_set, split_member
-from ..runcard import Runcard
-from ..theory import DatasetTheory, TheoryCard, load_dataset_theory, load_theory, predict
+from ..runcard import ConstraintSet, DatasetInput, Runcard
+from ..theory import DatasetTheory, TheoryCard, load_dataset_theory, load_theory, predict, require_files
 
 
 @dataclass(frozen=True)
@@ -94,10 +96,7 @@ def load_data(card: Runcard, theory: TheoryCard, *, left_out: bool = False) -> l
     datasets = []
     for i, entry in enumerate(card.dataset_inputs):
         with at(f"dataset_inputs[{i}]"):
-            uncut = load_dataset(
-                entry.dataset, entry.variant, cfac=entry.cfac, frac=entry.frac, weight=entry.weight
-            )
-            dataset = uncut.select(_cut(uncut, card, theory))
+            dataset = load_entry(entry, card, theory.parameters)
             if card.left_out and not left_out:
                 dataset = dataset.select(np.flatnonzero(~left_out_points(dataset, card.left_out)))
             datasets.append(dataset)
@@ -109,19 +108,43 @@ def load_data(card: Runcard, theory: TheoryCard, *, left_out: bool = False) -> l
     return datasets
 
 
-def _cut(dataset: Dataset, card: Runcard, theory: TheoryCard) -> np.ndarray:
-    return cut_indices(dataset, card.datacuts, card.added_filter_rules, theory.parameters)
+def load_entry(entry: DatasetInput | ConstraintSet, card: Runcard, theory: Mapping[str, Any]) -> Dataset:
+    """Load a measurement or constraint as the runcard lists it and cut it; ``theory`` are the parameters of its card.
+
+    Raises
+    ------
+    InputError
+        If the set cannot be loaded, or a filter rule is wrong.
+    """
+    settings = {key: getattr(entry, key) for key in ("sys", "cfac", "frac", "weight") if hasattr(entry, key)}
+    uncut = load_dataset(entry.dataset, entry.variant, **settings)
+    return uncut.select(cut_indices(uncut, card.datacuts, card.added_filter_rules, theory, card.drop_internal_rules))
 
 
-def load_constraints(entries: Iterable, key: str, card: Runcard, theory: TheoryCard) -> tuple[Constraint, ...]:
-    """Load the positivity or integrability sets under ``key``; only the card's added filter rules cut them."""
-    constraints = []
-    for i, entry in enumerate(entries):
+def constraint_entries(card: Runcard) -> dict[str, tuple[ConstraintSet, ...]]:
+    """Return the positivity and integrability sets of a card, by the key they stand under."""
+    return {
+        "positivity.posdatasets": card.positivity.posdatasets,
+        "integrability.integdatasets": card.integrability.integdatasets,
+    }
+
+
+def _load_constraints(card: Runcard, theory: TheoryCard) -> dict[str, list[Dataset]]:
+    loaded: dict[str, list[Dataset]] = {}
+    for key, entries in constraint_entries(card).items():
+        loaded[key] = []
+        for i, entry in enumerate(entries):
+            with at(f"{key}[{i}]"):
+                loaded[key].append(load_entry(entry, card, theory.parameters))
+    return loaded
+
+
+def _constraints(key: str, datasets: Sequence[Dataset], card: Runcard, theory: TheoryCard) -> tuple[Constraint, ...]:
+    made = []
+    for i, (entry, dataset) in enumerate(zip(constraint_entries(card)[key], datasets)):
         with at(f"{key}[{i}]"):
-            uncut = load_dataset(entry.dataset, entry.variant)
-            dataset = uncut.select(_cut(uncut, card, theory))
-            constraints.append(Constraint(entry.dataset, load_dataset_theory(dataset, theory), float(entry.maxlambda)))
-    return tuple(constraints)
+            made.append(Constraint(entry.dataset, load_dataset_theory(dataset, theory), float(entry.maxlambda)))
+    return tuple(made)
 
 
 def build_problem(card: Runcard) -> Problem:
@@ -148,17 +171,15 @@ def measured_problem(card: Runcard, *, left_out: bool = False) -> Problem:
     """
     theory = load_theory(card.theory.theoryid)
     datasets = [dataset for dataset in load_data(card, theory, left_out=left_out) if len(dataset.kept)]
+    constraints = _load_constraints(card, theory)
+    require_files([*datasets, *itertools.chain(*constraints.values())], theory)
     theories = [load_dataset_theory(dataset, theory) for dataset in datasets]
     for dataset, predicted in zip(datasets, theories):
         _check_predicted(dataset, predicted, theory)
     order = sorted(range(len(datasets)), key=lambda i: not theories[i].is_linear)
     datasets, theories = [datasets[i] for i in order], [theories[i] for i in order]
-    positivity = load_constraints(card.positivity.posdatasets, "positivity.posdatasets", card, theory)
-    integrability = load_constraints(
-        card.integrability.integdatasets, "integrability.integdatasets", card, theory
-    )
-    with at("datacuts.t0pdfset"):
-        t0 = t0_predictions(card.datacuts.t0pdfset, theories, theory) if card.datacuts.t0pdfset else None
+    positivity, integrability = (_constraints(key, sets, card, theory) for key, sets in constraints.items())
+    t0 = _t0(card, datasets, theories, theory)
     covmat = covariance(datasets, t0, use_weights=True)
     return Problem(
         tuple(datasets),
@@ -169,6 +190,35 @@ def measured_problem(card: Runcard, *, left_out: bool = False) -> Problem:
         t0,
         cholesky(covmat, _labels(datasets)),
     )
+
+
+def _t0(
+    card: Runcard, datasets: Sequence[Dataset], theories: Sequence[DatasetTheory], theory: TheoryCard
+) -> np.ndarray | None:
+    """Return the t0 predictions (N,), from ``t0theoryid`` where the card names one; None without a t0 set."""
+    if not card.datacuts.t0pdfset:
+        return None
+    if card.theory.t0theoryid not in (None, card.theory.theoryid):
+        with at("theory.t0theoryid"):
+            theory, theories = other_theory(card.theory.t0theoryid, datasets)
+    with at("datacuts.t0pdfset"):
+        return t0_predictions(card.datacuts.t0pdfset, theories, theory)
+
+
+def other_theory(theoryid: int | str, datasets: Sequence[Dataset]) -> tuple[TheoryCard, list[DatasetTheory]]:
+    """Load the predictions of ``datasets`` from a theory beside that of the fit.
+
+    Raises
+    ------
+    InputError
+        If it, or what it predicts, is not complete.
+    """
+    theory = load_theory(theoryid)
+    require_files(datasets, theory)
+    theories = [load_dataset_theory(dataset, theory) for dataset in datasets]
+    for dataset, predicted in zip(datasets, theories):
+        _check_predicted(dataset, predicted, theory)
+    return theory, theories
 
 
 def truth_predictions(problem: Problem, card: Runcard) -> np.ndarray:
@@ -183,10 +233,7 @@ def truth_predictions(problem: Problem, card: Runcard) -> np.ndarray:
     theory, theories = problem.card, problem.theories
     if settings.faketheoryid is not None and settings.faketheoryid != card.theory.theoryid:
         with at("closuretest.faketheoryid"):
-            theory = load_theory(settings.faketheoryid)
-            theories = [load_dataset_theory(dataset, theory) for dataset in problem.datasets]
-            for dataset, predicted in zip(problem.datasets, theories):
-                _check_predicted(dataset, predicted, theory)
+            theory, theories = other_theory(settings.faketheoryid, problem.datasets)
     with at("closuretest.fakepdf"):
         check_coverage(settings.fakepdf, theories, theory)
         return set_predictions(settings.fakepdf, theories, theory)[0]

@@ -28,6 +28,10 @@ _FLAVOUR_ROTATION = np.array(
     dtype=float,
 )
 
+# The same rows; columns: Sigma, g, V, V3, V8, T3, T8, c+. T15 = Sigma - 4 c+.
+_NN31IC_ROTATION = np.eye(8)
+_NN31IC_ROTATION[7] = [1, 0, 0, 0, 0, 0, 0, -4]
+
 
 @dataclass(frozen=True)
 class FitBasis:
@@ -56,6 +60,7 @@ FIT_BASES = {
         ("EVOL", _EVOL_COLUMNS, None),
         ("CCBAR_ASYMM", (*_EVOL_COLUMNS, "V15"), None),
         ("FLAVOUR", _EVOL_COLUMNS, _FLAVOUR_ROTATION),
+        ("NN31IC", _EVOL_COLUMNS, _NN31IC_ROTATION),
     )
 }
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 
-from ..data import cut_indices, left_out_points, load_dataset
+from ..data import left_out_points
 from ..data.covariance import CORRELATED_WITHIN_SET, IGNORED, UNCORRELATED
 from ..errors import at
 from ..fit.operator import build_operator, compress
-from ..fit.problem import build_problem
+from ..fit.problem import build_problem, load_entry
 from ..fit.two_hadrons import BilinearForm
 from ..pdf.parametrisation import FIT_BASES
 from ..runcard import Runcard
@@ -45,8 +45,7 @@ def contents_table(card: Runcard) -> pd.DataFrame:
     ):
         for i, entry in enumerate(entries):
             with at(f"{key}[{i}]"):
-                uncut = load_dataset(entry.dataset, entry.variant, cfac=getattr(entry, "cfac", ()))
-                dataset = uncut.select(cut_indices(uncut, card.datacuts, card.added_filter_rules, theory.parameters))
+                dataset = load_entry(entry, card, theory.parameters)
                 if kind == "data" and card.left_out:
                     dataset = dataset.select(np.flatnonzero(~left_out_points(dataset, card.left_out)))
                 predicted = load_dataset_theory(dataset, theory)

@@ -7,8 +7,8 @@ from functools import lru_cache
 import numpy as np
 from scipy.special import lambertw
 
+from ..evolution import interpolation_matrix
 from ..flavours import EVOLUTION_FLAVOURS
-from .interpolation import interpolation_matrix
 
 #: Flavours whose arc length and small-x behaviour the field watches (n3fit's order).
 ARC_LENGTH_FLAVOURS = ("Sigma", "g", "V", "V3", "V8")

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import yaml
 
 from ..errors import InputError, nearest
 from ..flavours import EVOLUTION_TO_FLAVOUR, FLAVOUR_TO_EVOLUTION
-from ..runcard import Runcard, load_runcard
+from ..runcard import Runcard, load_runcard, review
 from .ensemble import ARC_LENGTH_FLAVOURS, INTEGRABILITY_FLAVOURS, Ensemble, ReplicaRecord
 
 #: Partons of an export grid, in its order (that of ``FLAVOUR_PIDS``).
@@ -66,8 +67,23 @@ class FitFolder:
         return sorted(int(n) for n in numbers if n.isdigit())
 
     def runcard(self) -> Runcard:
-        """Read the runcard the fit was made with."""
-        return load_runcard(self.path / "filter.yml")
+        """Read the runcard the fit was made with; keys of n3fit's that are not supported are left out, with a warning.
+
+        Raises
+        ------
+        InputError
+            If it cannot be read, or not even without those keys.
+        """
+        file = self.path / "filter.yml"
+        try:
+            return load_runcard(file)
+        except InputError:
+            found = review(file)
+            if found.card is None:
+                raise
+            keys = ", ".join(key.path for _, key in found.unsupported)
+            warnings.warn(f"{file}: made with n3fit's {keys}, which are not taken into account here", stacklevel=2)
+            return found.card
 
 
 def open_folder(path: Path) -> FitFolder:
@@ -121,7 +137,7 @@ def create_folder(path: Path, card: Runcard) -> FitFolder:
     folder = check_folder(path, card)
     try:
         folder.path.mkdir(parents=True, exist_ok=True)
-        write_text(folder.path / "filter.yml", card.dump())
+        write_text(folder.path / "filter.yml", card.dump_for_folder())
         folder.replicas_path.mkdir(exist_ok=True)
         folder.training_path.mkdir(exist_ok=True)
     except OSError as error:
@@ -201,11 +217,18 @@ def write_replica(
         text = re.sub(r"(?<![\d.])(\d+)e", r"\1.0e", json.dumps(grid))
         (temporary / f"{folder.name}.exportgrid").write_text(text)
         (temporary / f"{folder.name}.json").write_text(json.dumps(summary, indent=1))
+        (temporary / "chi2exps.log").write_text(json.dumps(_history_log(record), indent=1))
         for name, text in files.items():
             (temporary / name).write_text(text)
         temporary.rename(final)
     except OSError as error:
         raise InputError(f"{final}: replica cannot be written ({error.strerror or error})") from None
+
+
+def _history_log(record: ReplicaRecord) -> dict[str, dict[str, float]]:
+    """Return the history of a replica as n3fit logs it; NNPDF's postfit takes no replica without that file."""
+    rows = np.asarray(record.history, float).reshape(-1, 3).round(6).tolist()
+    return {str(int(epoch)): {"training_loss": training, "validation_loss": valid} for epoch, training, valid in rows}
 
 
 def read_ensemble(folder: FitFolder) -> Ensemble:
@@ -232,7 +255,7 @@ def _read_replica(folder: FitFolder, number: int) -> tuple[ReplicaRecord, np.nda
     try:
         grid_file = _only(path, "*.exportgrid")
         text = grid_file.read_text()
-        grid = json.loads(text) if text.lstrip().startswith("{") else yaml.safe_load(text)
+        grid = _mapping(text)
         info = json.loads(_only(path, "*.json").read_text())
         x, xf = np.array(grid["xgrid"], float), np.array(grid["pdfgrid"], float)
         columns = [list(grid["labels"]).index(label) for label in LABELS]
@@ -263,6 +286,14 @@ def _read_replica(folder: FitFolder, number: int) -> tuple[ReplicaRecord, np.nda
             f"{path}: unreadable replica ({reason}); remove this folder and fit replica {number} again with --resume"
         ) from None
     return record, x, f, q0
+
+
+def _mapping(text: str) -> dict[str, Any]:
+    """Read an export grid: JSON as written here, YAML as n3fit writes it (which may begin with a brace, too)."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
 def _only(path: Path, pattern: str) -> Path:

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from nnpdf_lite.errors import InputError
+from nnpdf_lite.evolution import PARTON_PIDS, Evolution
 from nnpdf_lite.pdf.lhapdf_format import Subgrid, check_free, member_text, write_set
-from nnpdf_lite.results.evolution import PARTON_PIDS, Evolution
 
 
 def write_lhapdf(
@@ -40,7 +40,7 @@ def write_lhapdf(
     x : (X,) array
         Ascending momentum fractions from 1e-9 to 1, which become the x knots of the set.
     theory_card : Mapping
-        Order, masses, thresholds and coupling of the evolution (:class:`~nnpdf_lite.results.evolution.Evolution`).
+        Order, masses, thresholds and coupling of the evolution (:class:`~nnpdf_lite.evolution.Evolution`).
     description, authors, reference : str
         Go into the ``.info`` file.
     set_index : int

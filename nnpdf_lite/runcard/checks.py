@@ -92,6 +92,12 @@ def datasets(entries: "tuple[DatasetInput | ConstraintSet, ...]") -> Iterator[Mi
             yield (position, "dataset"), f"{name} is already in entry {first}"
 
 
+def dataset_input(block: "DatasetInput") -> Iterator[Mistake]:
+    """Two ways to say one thing."""
+    if block.sys is not None and block.variant:
+        yield ("sys",), "has no place beside 'variant'; leave it out"
+
+
 def measurements(entries: "tuple[DatasetInput, ...]") -> Iterator[Mistake]:
     """Datasets listed twice, and constraints among the measurements."""
     yield from datasets(entries)

@@ -8,6 +8,7 @@ FITBASES = MappingProxyType(
         "EVOL": ("sng", "g", "v", "v3", "v8", "t3", "t8", "t15"),
         "CCBAR_ASYMM": ("sng", "g", "v", "v3", "v8", "t3", "t8", "t15", "v15"),
         "FLAVOUR": ("u", "ubar", "d", "dbar", "s", "sbar", "c", "g"),
+        "NN31IC": ("sng", "g", "v", "v3", "v8", "t3", "t8", "cp"),
     }
 )
 
@@ -15,12 +16,14 @@ FITBASES = MappingProxyType(
 FLAVOUR_ALIASES = MappingProxyType(
     {"sigma": "sng", "singlet": "sng", "gluon": "g"}
     | {name.upper(): name for name in ("v", "v3", "v8", "v15")}
-    | {name.upper(): name for name in ("t3", "t8", "t15")}
+    | {name.upper(): name for name in ("t3", "t8", "t15", "cp")}
 )
 
-#: What to write instead of a basis or a flavour of older runcards.
-FITBASIS_HINTS = MappingProxyType({"NN31IC": " Write EVOL, with t15 = sng - 4 cp in place of cp."})
-FLAVOUR_HINTS = MappingProxyType({"cp": " In EVOL, t15 = sng - 4 cp takes its place."})
+#: Why a basis of n3fit is refused.
+FITBASIS_HINTS = MappingProxyType(
+    {"NN31PC": " Charm is always fitted here: write NN31IC, or EVOL."}
+    | {name: " Polarised fits are not supported." for name in ("POLARIZED_EVOL", "POLARIZED_EVOL_CMP")}
+)
 
 FLAVOURS = tuple(dict.fromkeys(flavour for basis in FITBASES.values() for flavour in basis))
 
@@ -76,6 +79,13 @@ OPTIMIZERS = MappingProxyType(
     }
 )  # fmt: skip
 
+#: Options that n3fit's optimisers take beside the name; it refuses a card with others, even at their defaults.
+N3FIT_OPTIMIZER_OPTIONS = MappingProxyType(
+    {name: ("learning_rate", "clipnorm") for name in ("Nadam", "Adam", "Amsgrad", "Adadelta", "RMSprop")}
+    | {name: ("clipnorm",) for name in ("Adagrad", "Adamax")}
+    | {"SGD": ("learning_rate", "clipnorm", "momentum", "nesterov")}
+)
+
 #: Treatments and kinds of uncertainties that an inconsistent closure test may rescale.
 TREATMENTS = ("ADD", "MULT")
 SOURCES = ("CORR", "UNCORR", "THEORYCORR", "THEORYUNCORR", "SPECIAL")
@@ -103,21 +113,30 @@ UNSUPPORTED = MappingProxyType(
         "resample_negative_pseudodata": "resampling of negative pseudo-data",
         "separate_multiplicative": "separate sampling of multiplicative uncertainties",
         "filter_rules": "replacing the built-in cuts (add to them with 'added_filter_rules')",
-        "drop_internal_rules": "dropping built-in cuts",
+        "use_t0_sampling": "pseudo-data drawn from another covariance than that of the fit",
         "default_filter_rules": "choosing among recorded sets of cuts",
         "default_filter_settings": "choosing among recorded sets of cuts",
         "filter_defaults": "a second place for cuts (write q2min and w2min in 'datacuts')",
         "datacuts.cuts_intersection_spec": "cuts that depend on other theories",
         "datacuts.unpolarized_bc": "polarised fits",
-        "datacuts.t0theoryid": "t0 predictions from another theory",
-        "dataset_inputs.sys": "the old numbering of systematic uncertainties (name a 'variant')",
         "parameters.stopping_delta": "a minimal improvement of the validation loss",
     }
+)
+
+#: Values that switch an unsupported key off, where it is not ``false``.
+OFF = MappingProxyType({"use_t0_sampling": True})
+
+#: Keys of NNPDF's programs that have no part in a fit: dropped.
+WITHOUT_PART = MappingProxyType(
+    {name: "of NNPDF's reports" for name in ("meta", "template", "template_text", "actions_")}
+    | {"data_grouping": "how NNPDF's tables group sets", "metadata_group": "how NNPDF's tables group sets"}
 )
 
 #: Keys that have another name or place today.
 MOVED = MappingProxyType(
     {
+        "t0theoryid": "theory.t0theoryid",
+        "datacuts.t0theoryid": "theory.t0theoryid",
         "parameters.interpolation_points": "parameters.feature_scaling_points",
         "parameters.pos_initial": "parameters.positivity.initial",
         "parameters.pos_multiplier": "parameters.positivity.multiplier",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from .choices import CLOSURE_WITHOUT_EFFECT, FITBASES, OPTIMIZERS, PREPROCESSING, UNSUPPORTED
+from .choices import CLOSURE_WITHOUT_EFFECT, FITBASES, OFF, OPTIMIZERS, PREPROCESSING, UNSUPPORTED, WITHOUT_PART
 
 #: Default `epochs` of Levenberg-Marquardt, whose epochs are second-order steps; with the default patience, 40 of them.
 LEVENBERG_MARQUARDT_STEPS = 400
@@ -25,7 +25,7 @@ def complete(card: Any) -> Any:
     if not isinstance(card, Mapping):
         return card
     card = {key: value for key, value in card.items() if value is not None and not _switched_off(key, value)}
-    card |= _closure_test(card)
+    card = _sum_rules(card | _closure_test(card))
     parameters, fitting = card.get("parameters", {}), card.get("fitting", {})
     if not isinstance(parameters, Mapping) or not isinstance(fitting, Mapping):
         return card
@@ -60,9 +60,19 @@ def complete_optimizer(options: Any) -> Any:
 
 
 def _switched_off(key: object, value: object) -> bool:
-    if not isinstance(key, str) or key not in UNSUPPORTED:
+    if not isinstance(key, str):
         return False
-    return value is False
+    return key in WITHOUT_PART or (key in UNSUPPORTED and value is OFF.get(key, False))
+
+
+def _sum_rules(card: dict[str, Any]) -> dict[str, Any]:
+    """Return the card with ``sum_rules``, which n3fit reads from the top level too, in ``fitting``."""
+    fitting = card.get("fitting", {})
+    if "sum_rules" not in card or not isinstance(fitting, Mapping) or "sum_rules" in fitting:
+        return card
+    return {key: value for key, value in card.items() if key != "sum_rules"} | {
+        "fitting": {**fitting, "sum_rules": card["sum_rules"]}
+    }
 
 
 def _closure_test(card: Mapping[str, Any]) -> dict[str, Any]:

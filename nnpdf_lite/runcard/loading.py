@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..errors import InputError, nearest
-from ..paths import search_path
+from ..paths import add_home, search_path
 from . import messages
 from .messages import Mistake
 from .schema import Runcard
@@ -22,18 +22,31 @@ MOST_VALUES = 100_000
 def load_runcard(path: str | Path) -> Runcard:
     """Read the runcard at ``path``; the bare name of a shipped runcard (``dis_nnlo``) works from any folder.
 
+    Folders ``datasets``, ``theory_grids`` and ``pdfsets`` beside it, or beside the fit it belongs to, are searched.
+
     Raises
     ------
     InputError
         When the file cannot be read or the card has mistakes: all of them in one message, with line numbers.
     """
     file = find_runcard(path)
-    text = _read(file)
+    for folder in reversed(file.absolute().parents[: 2 if file.name == "filter.yml" else 1]):
+        add_home(folder)
+    return _parse(*read_card(file), str(file))
+
+
+def read_card(file: Path) -> tuple[Any, dict[messages.Path, int]]:
+    """Read the YAML in ``file``, unchecked, with the line of each key.
+
+    Raises
+    ------
+    InputError
+        When it cannot be read or is not YAML.
+    """
     try:
-        card, lines = read_yaml(text)
+        return read_yaml(_read(file))
     except RuncardSyntaxError as error:
         raise InputError(f"{file}: {error}") from None
-    return _parse(card, str(file), lines)
 
 
 def parse_runcard(mapping: Mapping[str, Any], source: str = "runcard") -> Runcard:
@@ -44,7 +57,7 @@ def parse_runcard(mapping: Mapping[str, Any], source: str = "runcard") -> Runcar
     InputError
         When the card has mistakes: all of them in one message.
     """
-    return _parse(mapping, source, {})
+    return _parse(mapping, {}, source)
 
 
 def find_runcard(path: str | Path) -> Path:
@@ -86,7 +99,7 @@ def _read(file: Path) -> str:
         raise InputError(f"{file}: is not text in UTF-8 (byte {error.start}); expected a YAML file") from None
 
 
-def _parse(mapping: Any, source: str, lines: Mapping[messages.Path, int]) -> Runcard:
+def _parse(mapping: Any, lines: Mapping[messages.Path, int], source: str) -> Runcard:
     plain = _Plain()
     card = plain.value(mapping, ())
     if not isinstance(card, dict):

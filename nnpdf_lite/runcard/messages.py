@@ -150,6 +150,11 @@ def _unknown(path: Path) -> str:
     return f"unknown key.{hint}"
 
 
+def field_of(path: str) -> FieldInfo:
+    """Return the field behind a dotted path."""
+    return _field(tuple(path.split(".")))
+
+
 def all_paths(block: type[BaseModel] = Runcard, prefix: str = "") -> list[str]:
     """Return every key of the runcard as a dotted path."""
     paths = []

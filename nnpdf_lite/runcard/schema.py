@@ -12,9 +12,9 @@ from .choices import (
     FITBASES,
     FITBASIS_HINTS,
     FLAVOUR_ALIASES,
-    FLAVOUR_HINTS,
     FLAVOURS,
     INITIALIZERS,
+    N3FIT_OPTIMIZER_OPTIONS,
     OPTIMIZERS,
 )
 from .closure_schema import ClosureTest, InconsistentData, LeftOut
@@ -30,12 +30,17 @@ class DatasetInput(Block):
 
     dataset: kinds.Name = Field(description="Name of the dataset.")
     variant: kinds.Names = Field((), description="Variant, or a list of variants, of the commondata.")
+    sys: number(0, 10_000, whole=True, nullable=True) = Field(
+        None, description="Number of an old treatment of systematic uncertainties, with an old name; write a variant today."
+    )
     cfac: kinds.Names = Field((), description="C-factors that multiply the predictions.")
     frac: number(above=0, upper=1) = Field(
         0.75, description="Fraction of its points used for training; only without `diagonal_basis`."
     )
     weight: kinds.Positive = Field(1.0, description="Weight in the chi2 of the fit.")
     custom_group: kinds.MaybeName = Field(None, description="Group the dataset is listed under.")
+
+    _check = model_validator(mode="after")(checks.raising(checks.dataset_input))
 
 
 class DataCuts(Block):
@@ -56,6 +61,7 @@ class Theory(Block):
     """Which theory the FK tables come from."""
 
     theoryid: kinds.TheoryId = Field(description="Name or number of the theory: a folder of `theory_grids`.")
+    t0theoryid: kinds.MaybeTheoryId = Field(None, description="Theory of the t0 predictions; null: `theoryid`.")
 
 
 class Multipliers(Block):
@@ -128,7 +134,7 @@ class Parameters(Block):
 class BasisEntry(Block):
     """Preprocessing of one fitted flavour: x^(1-alpha) (1-x)^beta, or x^(1-alpha) alone with feature scaling."""
 
-    fl: kinds.choice(FLAVOURS, aliases=FLAVOUR_ALIASES, hints=FLAVOUR_HINTS) = Field(description="Flavour.")
+    fl: kinds.choice(FLAVOURS, aliases=FLAVOUR_ALIASES) = Field(description="Flavour.")
     trainable: kinds.Flag = Field(True, description="Train the exponents within their ranges, or fix them once drawn.")
     smallx: kinds.interval(-10, 10) = Field(description="Range of alpha.")
     largex: kinds.interval(-0.99, 50, nullable=True) = Field(
@@ -244,6 +250,7 @@ class Runcard(Block):
     positivity: Positivity = Field(Positivity(), description="Positivity sets.")
     integrability: Integrability = Field(Integrability(), description="Integrability sets.")
     added_filter_rules: tuple[FilterRule, ...] = Field((), description="Cuts added to the built-in ones.")
+    drop_internal_rules: kinds.Names = Field((), description="Datasets whose own built-in cuts do not apply.")
     closuretest: ClosureTest | None = Field(None, description="When given, the fit is a closure test.")
     inconsistent_data_settings: InconsistentData | None = Field(
         None, description="What `closuretest.inconsistent_fakedata` changes."
@@ -275,15 +282,24 @@ class Runcard(Block):
     _check_scan = model_validator(mode="after")(checks.raising(hyperopt_checks.scan))
 
     def dump(self) -> str:
-        """Return the card with every default written out, as YAML that loads back to an equal `Runcard`."""
+        """Return the card with every default written out, as YAML that loads back to an equal `Runcard`.
+
+        Options of the optimiser that n3fit does not know are left out where they have their defaults.
+        """
         return write_yaml(self.mapping())
 
     def mapping(self) -> dict[str, Any]:
         """Return the same as a mapping of plain values, the caller's to change, for ``parse_runcard``."""
         return copy.deepcopy(_plain(self))
 
+    def dump_for_folder(self) -> str:
+        """Return the card as a fit folder keeps it: without ``replicas``, which NNPDF's programs use for something else."""
+        return write_yaml({name: value for name, value in _plain(self).items() if name != "replicas"})
+
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, Optimizer):
+        return _plain_optimizer(value)
     if isinstance(value, Block):
         plain = {name: _plain(item) for name, item in value}
         if len(plain.get("variant", ())) == 1:
@@ -295,8 +311,14 @@ def _plain(value: Any) -> Any:
 
 
 def _unset(block: Block, name: str, value: Any) -> bool:
-    # Options of other optimisers and the optional names of a dataset or a rule are left out: null is no value for them.
-    if name == "clipnorm" and name in OPTIMIZERS[block.optimizer_name]:
-        return False
-    optional = isinstance(block, (Optimizer, DatasetInput, ConstraintSet, FilterRule))
-    return optional and value in (None, [], {})
+    # The optional names of a dataset, a theory or a rule are left out: null is no value for them, nor for n3fit.
+    return isinstance(block, (DatasetInput, ConstraintSet, FilterRule, Theory)) and value in (None, [], {})
+
+
+def _plain_optimizer(optimizer: Optimizer) -> dict[str, Any]:
+    name = "Amsgrad" if optimizer.amsgrad else optimizer.optimizer_name
+    defaults, known = OPTIMIZERS[name], N3FIT_OPTIMIZER_OPTIONS.get(name, tuple(OPTIMIZERS[name]))
+    written = {option: getattr(optimizer, option) for option in defaults}
+    return {"optimizer_name": name} | {
+        option: value for option, value in written.items() if option in known or value != defaults[option]
+    }

@@ -154,7 +154,7 @@ def _scaled_table(dataset: Dataset, name: str, card: TheoryCard) -> FKTable:
     factor = np.full(len(table.table), dataset.theory.conversion_factor)
     factor *= float((dataset.theory.normalization or {}).get(name, 1.0))
     for cfac in dataset.cfac:
-        factor *= read_cfactor(card.folder / "cfactor" / f"CF_{cfac}_{name}.dat", len(table.table))
+        factor *= read_cfactor(card.cfactor_path(cfac, name), len(table.table))
     scale = factor.reshape((-1,) + (1,) * (table.table.ndim - 1))
     return FKTable(table.name, table.x, table.channels, table.table * scale, table.q0)
 

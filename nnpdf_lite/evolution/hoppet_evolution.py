@@ -8,21 +8,20 @@ References: G.P. Salam and J. Rojo, arXiv:0804.3755; A. Karlberg et al., arXiv:2
 """
 
 import ctypes
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import hoppet
 import numpy as np
 
-from nnpdf_lite.errors import InputError, quiet_libraries
-from nnpdf_lite.flavours import EVOLUTION_TO_FLAVOUR, FLAVOUR_PIDS
-from nnpdf_lite.results.interpolation import interpolation_matrix
+from ..errors import InputError, quiet_libraries
+from ..flavours import EVOLUTION_TO_FLAVOUR, FLAVOUR_PIDS
+from .interpolation import interpolation_matrix
+from .settings import Q_MAX, EvolutionSettings
 
 PARTON_PIDS = FLAVOUR_PIDS[:13]
 """Flavours of evolved distributions, in HOPPET's order: tbar ... dbar, gluon, d ... t."""
 
 X_MIN = 1e-9
-Q_MAX = 1e5  # GeV
 
 # Spacing of HOPPET's grids in ln(1/x) and ln(ln Q). Against half of both, the largest error for 1e-9 < x < 0.9 and
 # 1.65 < Q < 1e5 GeV is 3e-5 (x > 0.7), 1e-5 (x > 0.1) and 2e-6 below; twice the spacing in x gives 1e-3.
@@ -34,106 +33,12 @@ _Q_KNOTS = 48
 _HEAVY_TOLERANCE = 1e-5
 
 
-@dataclass(frozen=True)
-class EvolutionSettings:
-    """What a theory card says about evolution.
-
-    Attributes
-    ----------
-    loops : int
-        Number of loops of splitting functions and beta function (1 for LO to 4 for N3LO).
-    q0 : float
-        Scale in GeV at which PDFs are given.
-    alphas, q_ref : float
-        Value of alpha_s and its scale in GeV.
-    mass_scheme : str
-        ``"POLE"`` or ``"MSBAR"``.
-    masses : tuple of float
-        Charm, bottom and top masses in GeV, which are the thresholds.
-    max_flavours : int
-        Largest flavour number of PDFs and alpha_s; higher thresholds are never crossed.
-    fixed_flavours : int or None
-        Flavour number of a fixed-flavour scheme, else None.
-    """
-
-    loops: int
-    q0: float
-    alphas: float
-    q_ref: float
-    mass_scheme: str
-    masses: tuple[float, float, float]
-    max_flavours: int
-    fixed_flavours: int | None = None
-
-    @classmethod
-    def from_theory_card(cls, card: Mapping) -> "EvolutionSettings":
-        """Read the settings from a theory card in NNPDF's keys.
-
-        Raises
-        ------
-        InputError
-            For a missing key or a value that cannot be evolved with.
-        """
-        max_flavours = _choice(card, "MaxNfPdf", (3, 4, 5, 6))
-        if card.get("MaxNfAs", max_flavours) != max_flavours:
-            raise InputError(
-                f"theory card: MaxNfAs = {card['MaxNfAs']} differs from MaxNfPdf = {max_flavours}; "
-                "PDFs and alpha_s are evolved with the same number of flavours"
-            )
-        if card.get("QED"):
-            raise InputError(f"theory card: QED = {card['QED']}; only QCD evolution (QED: 0) is available")
-        for quark in "cbt":
-            mass, ratio = card.get(f"m{quark}"), card.get(f"k{quark}Thr", 1.0)
-            if ratio != 1.0:
-                raise InputError(f"theory card: k{quark}Thr = {ratio}; thresholds must be at the masses (1)")
-            if card.get("HQ") == "MSBAR" and card.get(f"Qm{quark}", mass) != mass:
-                raise InputError(f"theory card: Qm{quark} = {card[f'Qm{quark}']}; MSbar masses must be given as m(m)")
-        scheme = card.get("FNS", "FONLL-C")
-        settings = cls(
-            loops=_choice(card, "PTO", (0, 1, 2, 3)) + 1,
-            q0=_positive(card, "Q0"),
-            alphas=_positive(card, "alphas"),
-            q_ref=_positive(card, "Qref"),
-            mass_scheme=_choice({"HQ": card.get("HQ", "POLE")}, "HQ", ("POLE", "MSBAR")),
-            masses=(_positive(card, "mc"), _positive(card, "mb"), _positive(card, "mt")),
-            max_flavours=max_flavours,
-            fixed_flavours=_choice(card, "NfFF", (3, 4, 5, 6)) if str(scheme).startswith("FFN") else None,
-        )
-        if settings.q0 in settings.thresholds:
-            raise InputError(f"theory card: Q0 = {settings.q0} lies on a quark threshold; move it to one side")
-        if list(settings.masses) != sorted(settings.masses) or not settings.q0 < Q_MAX:
-            raise InputError(f"theory card: expected mc < mb < mt and Q0 < {Q_MAX:g}, got {settings}")
-        return settings
-
-    @property
-    def thresholds(self) -> tuple[float, ...]:
-        """Scales in GeV at which the flavour number grows."""
-        return () if self.fixed_flavours else self.masses[: self.max_flavours - 3]
-
-    def flavours(self, q: float) -> int:
-        """Return the number of active flavours at scale ``q`` in GeV."""
-        return self.fixed_flavours or 3 + sum(bool(threshold < q) for threshold in self.thresholds)
-
-
-def _positive(card: Mapping, key: str) -> float:
-    value = card.get(key)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
-        raise InputError(f"theory card: {key} = {value!r}; expected a positive number")
-    return float(value)
-
-
-def _choice(card: Mapping, key: str, choices: tuple):
-    if card.get(key) not in choices:
-        raise InputError(f"theory card: {key} = {card.get(key)!r}; expected one of {', '.join(map(str, choices))}")
-    return choices[choices.index(card[key])]
-
-
 class Evolution:
     """Evolves PDFs from the scale Q0 of a theory card.
 
     Parameters
     ----------
-    theory_card : Mapping
+    theory_card : Mapping or EvolutionSettings
         Keys PTO, Q0, alphas, Qref, HQ, mc, mb, mt, MaxNfPdf (and MaxNfAs, QED, FNS, NfFF, k?Thr where present).
     refinement : float
         Divides the spacing of HOPPET's grids; 2 makes the evolution ten times slower and measures its accuracy.
@@ -142,8 +47,9 @@ class Evolution:
     _active: "tuple[EvolutionSettings, float] | None" = None
     _nodes: np.ndarray
 
-    def __init__(self, theory_card: Mapping, *, refinement: float = 1.0) -> None:
-        self.settings = EvolutionSettings.from_theory_card(theory_card)
+    def __init__(self, theory_card: Mapping | EvolutionSettings, *, refinement: float = 1.0) -> None:
+        is_settings = isinstance(theory_card, EvolutionSettings)
+        self.settings = theory_card if is_settings else EvolutionSettings.from_theory_card(theory_card)
         self._refinement = refinement
         self._interpolation: tuple[bytes, np.ndarray] = (b"", np.empty((0, 0)))
 
@@ -211,11 +117,65 @@ class Evolution:
             raise ValueError(f"momentum fractions must lie between {X_MIN} and 1")
         initial = self._partons(x, np.asarray(f, dtype=float))
         self._activate()
-        rows = iter((self._to_nodes(x) @ initial).tolist())
-        hoppet.CachedEvolve(lambda _x, _q: next(rows))
-        points = x_out.tolist()
-        values = [hoppet.Eval(point, scale) for scale in scales.tolist() for point in points]
-        return np.array(values).reshape(len(scales), len(points), len(PARTON_PIDS))
+        return self.respond([self._to_nodes(x) @ initial], x_out, scales)[0]
+
+    @property
+    def nodes(self) -> np.ndarray:
+        """Momentum fractions of HOPPET's grid, in its order, on which :meth:`respond` takes its input; (nodes,)."""
+        self._activate()
+        return self._nodes
+
+    def respond(self, initial: Sequence[np.ndarray], x_out: np.ndarray, q: np.ndarray) -> np.ndarray:
+        """Evolve several distributions given on :attr:`nodes`, whatever their flavours.
+
+        Parameters
+        ----------
+        initial : (B, nodes, 13) array
+            ``x f`` at Q0 of the partons :data:`PARTON_PIDS`.
+        x_out : (Y,) array
+            Momentum fractions of the result.
+        q : (Q,) array
+            Scales in GeV from the settings' ``q_min`` to ``q_max``.
+
+        Returns
+        -------
+        (B, Q, Y, 13) array
+            ``x f``, linear in ``initial``.
+        """
+        points, scales = np.asarray(x_out).tolist(), np.asarray(q).tolist()
+        return self._evaluate(initial, lambda: [hoppet.Eval(x, scale) for scale in scales for x in points]).reshape(
+            len(initial), len(scales), len(points), len(PARTON_PIDS)
+        )
+
+    def split(self, initial: Sequence[np.ndarray], x_out: np.ndarray, loops: int, flavours: int) -> np.ndarray:
+        """Convolve distributions with splitting functions.
+
+        Parameters
+        ----------
+        initial, x_out
+            As in :meth:`respond`.
+        loops : int
+            Which order of the splitting functions: 1 for the leading one.
+        flavours : int
+            Number of active flavours.
+
+        Returns
+        -------
+        (B, Y, 13) array
+            ``x (P f)`` with ``P`` the coefficient of ``(alpha_s / 4 pi)^loops`` in ``d f / d ln mu^2``.
+        """
+        points, q0 = np.asarray(x_out).tolist(), self.settings.q0
+        values = self._evaluate(initial, lambda: [hoppet.EvalSplit(x, q0, loops, flavours) for x in points])
+        return 2**loops * values.reshape(len(initial), len(points), len(PARTON_PIDS))
+
+    def _evaluate(self, initial: Sequence[np.ndarray], read) -> np.ndarray:
+        self._activate()
+        values = []
+        for distribution in initial:
+            rows = iter(distribution.tolist())
+            hoppet.CachedEvolve(lambda _x, _q, rows=rows: next(rows))
+            values.append(read())
+        return np.array(values)
 
     def _partons(self, x: np.ndarray, f: np.ndarray) -> np.ndarray:
         """Return x f of the partons at Q0, (X, 13), with the quarks that are not active exactly zero."""
@@ -257,7 +217,7 @@ class Evolution:
                 set_masses(*settings.thresholds, *never[len(settings.thresholds) :])
             hoppet.SetYLnlnQInterpOrders(5, 4)
             hoppet.StartExtended(
-                -np.log(X_MIN) + 0.01, _DY / self._refinement, settings.q0, Q_MAX, _DLNLNQ / self._refinement,
+                -np.log(X_MIN) + 0.01, _DY / self._refinement, settings.q_min or settings.q0, settings.q_max, _DLNLNQ / self._refinement,
                 settings.loops, -6, hoppet.factscheme_MSbar,
             )  # fmt: skip
             hoppet.SetCoupling(settings.alphas, settings.q_ref, settings.loops)
