@@ -27,6 +27,7 @@ class _CallablePackage(types.ModuleType):
         output: "str | Path | None" = None,
         *,
         resume: bool = False,
+        cluster: "str | None" = None,
         progress: bool = True,
     ):
         """Fit a runcard and return the ``Fit``.
@@ -40,6 +41,8 @@ class _CallablePackage(types.ModuleType):
             Fit folder; by default the runcard's name in the current folder.
         resume : bool
             Go on in an existing folder.
+        cluster : str, optional
+            Where to train: ``local:4``, ``tcp://scheduler:8786`` or ``cluster.yml``; by default one process per core here.
         progress : bool
             Show progress on standard error.
 
@@ -60,7 +63,7 @@ class _CallablePackage(types.ModuleType):
             output = Path(runcard).stem
         numbers = range(1, replicas + 1) if isinstance(replicas, int) else replicas
         watcher = TerminalWatcher() if progress else Watcher()
-        return load_fit(run_fit(card, Path(output), numbers, resume=resume, watcher=watcher).path)
+        return load_fit(run_fit(card, Path(output), numbers, resume=resume, cluster=cluster, watcher=watcher).path)
 
 
 _fit_package.__class__ = _CallablePackage

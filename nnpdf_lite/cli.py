@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .cli_ensembles import add_verbs
+from .completion import SHELLS, PrintCompletion
+from .dataset_commands import add_dataset_verbs
 from .errors import InputError
 from .report.registry import FIGURES, OPTIONS
 from .theory_commands import add_theory_verbs
-from .usage import UsageParser, replica_numbers, seconds
+from .usage import UsageParser, add_cluster_option, replica_numbers, seconds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,10 +32,14 @@ EXAMPLES = """examples:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0, or 2 after a mistake in the input, or 130 when interrupted."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    if not arguments:
+    if not arguments and "_ARGCOMPLETE" not in os.environ:
         _parser().print_help(sys.stderr)
         return 2
     try:
+        if "_ARGCOMPLETE" in os.environ:
+            from .completion import complete
+
+            complete(_parser())
         options = _parser().parse(arguments)
         if getattr(options, "theory_path", None):
             _use_theories(Path(options.theory_path))
@@ -104,6 +110,7 @@ def _parser() -> UsageParser:
     fitting.add_argument(
         "--checkpoint", type=seconds, default=60.0, metavar="SECONDS", help="seconds between checkpoints (default 60)"
     )
+    add_cluster_option(fitting)
     folder = UsageParser(add_help=False)
     folder.add_argument("fit", metavar="FIT", help="fit folder")
 
@@ -115,6 +122,10 @@ def _parser() -> UsageParser:
         parents=[common],
     )
     parser.add_argument("--version", action="version", version=f"nnpdf-lite {__version__}", help="show the version")
+    parser.add_argument(
+        "--print-completion", action=PrintCompletion, metavar="SHELL",
+        help=f"print what makes a shell complete arguments ({', '.join(SHELLS)}), and end",
+    )  # fmt: skip
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     def verb(name: str, function, summary: str, example: str, parents=()) -> argparse.ArgumentParser:
@@ -146,6 +157,20 @@ def _parser() -> UsageParser:
         "closure my_closure.yml --fits 25 --replicas 40", [tables],
     )  # fmt: skip
     add_options(added)
+    from .hyperopt_command import add_options as add_scan_options
+
+    added = verb(
+        "hyperopt", hyperopt, "scan hyperparameters with folds of the data; the runcard of the best trial",
+        "hyperopt dis_nnlo_hyperopt --trials 500",
+    )  # fmt: skip
+    add_scan_options(added)
+    from .impact_command import add_options as add_impact_options
+
+    added = verb(
+        "impact", impact, "what new data would do to a fit: by reweighting, and by fitting again",
+        "impact dis_nnlo --data EMC_NC_250GEV_EM-F2C:rzero --refit", [folder, tables],
+    )  # fmt: skip
+    add_impact_options(added)
     added = verb("merge", merge, "one fit out of several of the same runcard", "merge here there --output all")
     added.add_argument("fits", nargs="+", metavar="FIT", help="fit folders")
     added.add_argument("--output", metavar="DIR", required=True, help="fit folder that receives all replicas")
@@ -168,13 +193,15 @@ def _parser() -> UsageParser:
     added = verb("plot", plot, "one figure, by its name", "plot pdf mine --flavour u --q 100 -o u.svg", [against])
     added.formatter_class = argparse.RawDescriptionHelpFormatter
     added.epilog += "\n\nfigures:\n" + "\n".join(f"  {name:18} {recipe.summary}" for name, recipe in FIGURES.items())
-    added.add_argument("name", metavar="NAME", help="name of the figure")
+    added.add_argument("name", metavar="FIGURE", help="name of the figure")
     added.add_argument("fit", metavar="FIT", help="fit folder, or LHAPDF set by name or folder")
     for option, (kind, meaning) in OPTIONS.items():
         added.add_argument(f"--{option}", type=kind, help=meaning, metavar=option.upper())
     added.add_argument("-o", "--output", metavar="FILE", required=True, help="FILE.svg, FILE.png or FILE.pdf")
     add_verbs(verb, tables)
     verb("schema", schema, "print the JSON schema of runcards", "schema > runcard.schema.json")
+    added = verb("dataset", None, "your own measurements: make, check, list and show datasets", "dataset list HERA")
+    add_dataset_verbs(added, [common], tables)
     added = verb("theory", None, "build and verify theory tables", "theory build nnlo --output my_nnlo")
     add_theory_verbs(added, [common], tables)
     return parser
@@ -211,6 +238,7 @@ def _fit(options: argparse.Namespace) -> "Fit":
         options.replicas,
         resume=options.resume,
         checkpoint_interval=options.checkpoint,
+        cluster=options.cluster,
         watcher=TerminalWatcher(),
     )
     return load_fit(folder.path)
@@ -233,11 +261,14 @@ def validate(options: argparse.Namespace) -> None:
     from .runcard import load_runcard
 
     card = load_runcard(options.runcard)
+    from .fit.methodologies import scan_models
     from .fit.preparation import replica_masks
     from .fit.problem import build_problem
 
     problem = build_problem(card)
     replica_masks(problem, card, [1])
+    if card.trial_specs:
+        scan_models(card)
     report = {
         "runcard": str(options.runcard),
         "valid": True,
@@ -312,6 +343,20 @@ def evolve(options: argparse.Namespace) -> None:
 def closure(options: argparse.Namespace) -> None:
     """Run the fits of a closure test, or take finished ones, and tabulate the estimators."""
     from .closure_command import run
+
+    run(options, _show)
+
+
+def hyperopt(options: argparse.Namespace) -> None:
+    """Scan hyperparameters, print the runcard of the best trial, or write the report."""
+    from .hyperopt_command import run
+
+    run(options)
+
+
+def impact(options: argparse.Namespace) -> None:
+    """Estimate the impact of new data on a fit, write its report and tabulate it."""
+    from .impact_command import run
 
     run(options, _show)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .errors import InputError
-from .usage import seconds
+from .usage import add_cluster_option, seconds
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -20,6 +20,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--checkpoint", type=seconds, default=60.0, metavar="SECONDS", help="seconds between checkpoints (default 60)"
     )
+    add_cluster_option(parser)
     parser.add_argument("--leave-out", metavar="SET,SET", help="sets that are predicted, not fitted")
     parser.add_argument("--until", type=int, metavar="YEAR", help="fit only what was published until then")
     parser.add_argument("--edge", metavar="CONDITION", help="fit only points that fulfil it, such as 'x > 0.01'")
@@ -106,5 +107,6 @@ def _run_closure(options: argparse.Namespace) -> Path:
         replicas,
         resume=options.resume,
         checkpoint_interval=options.checkpoint,
+        cluster=options.cluster,
         watcher=ClosureWatcher(replicas),
     ).path

@@ -2,10 +2,14 @@
 
 import importlib.util
 import os
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
 KINDS = ("datasets", "theory_grids", "runcards", "pdfsets")
+
+#: Folders of runcards that were read, the latest first: what lies beside a runcard belongs to it.
+_homes: list[Path] = []
 
 #: Environment variable behind ``--theory-path``: workers inherit it.
 THEORY_PATH = "NNPDF_LITE_THEORY_PATH"
@@ -19,16 +23,28 @@ def shipped(kind: str) -> Path:
 
 
 def search_path(kind: str) -> list[Path]:
-    """Return the folders searched for ``kind``: ``ENTRY/kind`` for each entry of NNPDF_LITE_PATH, then the shipped one.
+    """Return the folders searched for ``kind``, each ``ENTRY/kind``, the shipped one last.
 
-    Theories are looked for in the entries of NNPDF_LITE_THEORY_PATH (``--theory-path``) before.
+    Entries are those of NNPDF_LITE_PATH, the folders of the runcards and fits in use, and the working directory; the
+    last two only where they hold such a folder. Theories are looked for in NNPDF_LITE_THEORY_PATH (``--theory-path``) before.
     """
-    folders = [entry / kind for entry in _entries("NNPDF_LITE_PATH")] + [shipped(kind)]
-    if kind == "theory_grids":
-        # An entry may also be a theory itself: it is found in the folder above by its name.
-        named = [entry.parent if (entry / "fastkernel").is_dir() else entry for entry in _entries(THEORY_PATH)]
-        return named + folders
-    return folders
+    # An entry may also be a theory itself: it is found in the folder above by its name.
+    theories = [entry.parent if (entry / "fastkernel").is_dir() else entry for entry in _entries(THEORY_PATH)]
+    named = [entry / kind for entry in _entries("NNPDF_LITE_PATH")]
+    implied = [entry / kind for entry in (*_homes, Path("."))]
+    found = [*named, *(folder.absolute() for folder in implied if folder.is_dir())]
+    return _different([*(theories if kind == "theory_grids" else ()), *found, shipped(kind)])
+
+
+def add_home(folder: Path) -> None:
+    """Search ``folder`` from now on, if it holds any of ``KINDS``."""
+    folder = folder.absolute()
+    if any((folder / kind).is_dir() for kind in KINDS):
+        _homes[:] = [folder, *(home for home in _homes if home != folder)]
+
+
+def _different(folders: Iterable[Path]) -> list[Path]:
+    return list({folder.resolve(): folder for folder in reversed(list(folders))}.values())[::-1]
 
 
 @cache

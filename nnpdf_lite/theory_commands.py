@@ -38,7 +38,7 @@ def add_theory_verbs(theory: UsageParser, parents: list[argparse.ArgumentParser]
     added.add_argument("--q2min", type=_positive_number, default=3.49, metavar="GEV2", help="rows with Q2 above (default 3.49)")
     added.add_argument("--w2min", type=_positive_number, default=12.5, metavar="GEV2", help="rows with W2 above (default 12.5)")
     added = verb("check", check, "verify the output of a build", "check my_nnlo", tables)
-    added.add_argument("folder", metavar="DIR", help="folder of a theory")
+    added.add_argument("folder", metavar="DIR", help="folder or name of a theory")
     added = verb(
         "compare", compare, "compare predictions of two theories", "compare my_nnlo nnlo --pdf NNPDFLITE_dis_nnlo", tables
     )
@@ -81,7 +81,7 @@ def check(options: argparse.Namespace) -> None:
     """Tabulate the checks of a theory folder; a failed one is an error."""
     from .theory_build.compare import check
 
-    table = check(Path(options.folder))
+    table = check(_folder(options.folder))
     _show(table, options)
     failed = table[~table["ok"]]
     if len(failed):
@@ -98,6 +98,8 @@ def compare(options: argparse.Namespace) -> None:
     pdf = load_pdf_set(options.pdf)
     q0 = theories[0].q0
     table = compare(*(theory.folder for theory in theories), lambda x: pdf.evolution_basis(x, q0))
+    if not options.json:
+        table = table.assign(**{name: table[name].map("{:.1e}".format) for name in ("median", "max")})
     _show(table, options)
 
 
@@ -110,6 +112,14 @@ def operator(options: argparse.Namespace) -> None:
 
     card, _ = _card(options.card)
     print(write_eko(Path(options.output), BuildCard.read(card), options.scales, XGrid(field_xgrid())))
+
+
+def _folder(name: str) -> Path:
+    """Return a theory's folder, finished or not, or that of a theory of this name."""
+    from .theory import load_theory
+
+    folder = Path(name).expanduser()
+    return folder if folder.is_dir() else load_theory(name).folder
 
 
 def _theory(name: str) -> "TheoryCard":

@@ -50,6 +50,15 @@ class UsageParser(argparse.ArgumentParser):
         return options
 
 
+def add_cluster_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--cluster``."""
+    parser.add_argument(
+        "--cluster",
+        metavar="WHERE",
+        help="train on Dask workers: local, local:N, tcp://SCHEDULER:8786 or cluster.yml (docs/cluster.md)",
+    )
+
+
 def replica_numbers(text: str) -> list[int]:
     """Read ``1-50,60`` as replica numbers; an LHAPDF set has room for 9999."""
     numbers: list[int] = []

@@ -23,6 +23,7 @@ from nnpdf_lite.theory_build.variations import alphas_variations, scale_variatio
 ROOT = Path(__file__).parents[1]
 CARD = yaml.safe_load((ROOT / "theory_grids" / "nnlo" / "theory.yaml").read_text())
 SHARED = ROOT.parent / "shared"
+SETS = ["SLAC_NC_NOTFIXED_P_EM-F2", "NNPDF_POS_2P24GEV_XUB", "NNPDF_INTEG_3GEV_XT3"]
 
 needs_yadism = pytest.mark.skipif(
     __import__("importlib.util").util.find_spec("yadism") is None,
@@ -48,9 +49,8 @@ def built(tmp_path_factory):
     folder = tmp_path_factory.mktemp("theories")
     path = folder / "small.yaml"
     path.write_text(yaml.safe_dump(CARD | {"PTO": 1, "FNS": "ZM-VFNS"}))
-    sets = ["SLAC_NC_NOTFIXED_P_EM-F2", "NNPDF_POS_2P24GEV_XUB", "NNPDF_INTEG_3GEV_XT3"]
     output = folder / "small"
-    assert main(["theory", "build", str(path), "--output", str(output), "--jobs", "1", "--sets", *sets]) == 0
+    assert main(["theory", "build", str(path), "--output", str(output), "--jobs", "1", "--sets", *SETS]) == 0
     return path, output
 
 
@@ -157,22 +157,30 @@ def test_other_couplings_and_scales_come_from_the_same_pieces(built, capsys):
 
 
 @needs_yadism
-def test_an_interrupted_build_keeps_what_is_finished(card, tmp_path):
-    folder = tmp_path / "interrupted"
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["interrupted", "killed"])
+def test_a_build_that_ends_early_goes_on_and_ends_the_same(built, card, tmp_path, how):
+    """The tables of a build that was stopped, and started again, are those of one that was not, byte by byte."""
+    folder = tmp_path / "stopped"
     command = [
-        sys.executable, "-m", "nnpdf_lite", "theory", "build", card(PTO=0, FNS="FONLL-A"), "--output", str(folder),
-        "--jobs", "2", "--sets", "NMC_NC_NOTFIXED_P_EM-SIGMARED",
+        sys.executable, "-m", "nnpdf_lite", "theory", "build", card(PTO=1, FNS="ZM-VFNS"), "--output", str(folder),
+        "--jobs", "2", "--sets", *SETS,
     ]  # fmt: skip
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True)
     deadline = time.monotonic() + 120
-    while len(list(folder.rglob("*.npz"))) < 3 and time.monotonic() < deadline and process.poll() is None:
-        time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGINT)
+    while len(list(folder.rglob("q2_*.npz"))) < 3 and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.01)
+    os.killpg(process.pid, how)
     _, errors = process.communicate(timeout=120)
-    assert process.returncode == 130 and "Traceback" not in errors
-    pieces = len(list(folder.rglob("q2_*.npz")))
-    assert 3 <= pieces < 162
-    assert not list(folder.rglob(".*npz*")) and not (folder / "manifest.json").exists()
+    if how == signal.SIGINT:
+        assert process.returncode == 130 and "Traceback" not in errors
+        assert not list(folder.rglob(".*npz*"))
+    assert not (folder / "manifest.json").exists()
+    kept = {piece: piece.stat().st_mtime_ns for piece in folder.rglob("q2_*.npz")}
+    assert len(kept) >= 3
+    assert main(command[3:]) == 0
+    assert all(piece.stat().st_mtime_ns == before for piece, before in kept.items())
+    one, other = (json.loads((each / "manifest.json").read_text()) for each in (folder, built[1]))
+    assert one["hash"] == other["hash"]
 
 
 @needs_yadism
@@ -198,10 +206,24 @@ def test_a_damaged_table_is_named(built, tmp_path, capsys):
     table = copy / "fastkernel" / "INTEGXT3.pineappl.lz4"
     table.write_bytes(table.read_bytes()[:-20])
     assert main(["theory", "check", str(copy)]) == 2
-    assert "1 of 6 checks failed; INTEGXT3: not the file that was built" in capsys.readouterr().err
+    assert "1 of 7 checks failed; INTEGXT3: not the file that was built" in capsys.readouterr().err
     table.unlink()
     assert main(["theory", "check", str(copy)]) == 2
     assert "INTEGXT3: missing" in capsys.readouterr().err
+    manifest = copy / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"computed": 33', '"computed": 34'))
+    assert main(["theory", "check", str(copy)]) == 2
+    assert "manifest: its hash is not that of the card and the tables it lists" in capsys.readouterr().err
+    manifest.unlink()
+    assert main(["theory", "check", str(copy)]) == 2
+    assert "manifest.json: missing; " in capsys.readouterr().err
+
+
+def test_the_shipped_tables_are_those_of_their_manifest(capsys):
+    assert main(["theory", "check", "nnlo", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert len(rows) == 1 + 3 + 43 and all(row["ok"] for row in rows)
+    assert CARD["ModEv"] == "EXA"
 
 
 @pytest.mark.parametrize(
@@ -239,7 +261,7 @@ def test_a_card_with_which_nothing_can_be_built_is_named(change, expected):
         (["build", "nnlo", "--job", "2"], "there is no option '--job'. Did you mean '--jobs'?"),
         (["build", "nnlo", "--q2min", "0.5"], "ask for evolution from 0.712 to 224 GeV; it reaches from 0.8"),
         (["make"], "there is no command 'make'. Commands: build, check, compare, operator"),
-        (["check", "nowhere"], "manifest.json: missing; 'nowhere' is not the finished output of 'theory build'"),
+        (["check", "nowhere"], "no theory 'nowhere'"),
         (["operator", "nnlo", "-1", "--output", "x.tar"], "'-1': expected a positive number"),
         (["operator", "nnlo", "fast", "--output", "x.tar"], "'fast': expected a positive number"),
     ],

@@ -62,6 +62,12 @@ def difference(one, other):
 # Readers
 
 
+def test_a_fit_named_from_its_own_folder_is_read(fit, monkeypatch):
+    """By a relative path, as on the command line."""
+    monkeypatch.chdir(fit.folder.path.parent)
+    assert load_pdf_set("tiny").xfxq(PIDS, X[50:60], 10.0, 1) == pytest.approx(fit.lhapdf_set.xfxq(PIDS, X[50:60], 10.0, 1))
+
+
 def test_neopdf_and_parton_agree_with_fit_pdf_at_1000_points(fit):
     parton = pytest.importorskip("parton")
     neopdf = pytest.importorskip("neopdf.pdf").PDF

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError
-from ..fit.parallel import training_workers
 from ..fit.preparation import prepare, replica_data
 from ..fit.problem import Problem, closure_problem, measured_problem, truth_predictions, with_data
 from ..flavours import EVOLUTION_FLAVOURS
@@ -16,7 +15,7 @@ from ..pdf.lhapdf_set import load_pdf_set, split_member
 from ..results.ensemble import export_xgrid
 from ..results.fit import load_fit
 from ..results.fit_folder import FitFolder, check_folder, create_folder, first_difference, write_text
-from ..results.run import Watcher, train_and_write
+from ..results.run import Watcher, folder_models, keep_models, open_pool, train_and_write, workers_text
 from ..runcard import Runcard, load_runcard, parse_runcard
 from ..runcard.kinds import LARGEST_SEED
 from .resampling import FEWEST_REPLICAS
@@ -88,6 +87,7 @@ def run_closure(
     *,
     resume: bool = False,
     checkpoint_interval: float = 60.0,
+    cluster: str | None = None,
     watcher: Watcher | None = None,
 ) -> ClosureFolder:
     """Run ``fits`` closure tests of one truth, each with ``replicas`` replicas and noise of its own.
@@ -106,6 +106,8 @@ def run_closure(
         Keep what is there and continue from checkpoints; without it, replicas already there are an error.
     checkpoint_interval : float
         Seconds between checkpoints.
+    cluster : str, optional
+        Where to train (``nnpdf_lite.cluster.connect``); by default in one process per core of this machine.
     watcher : Watcher, optional
 
     Raises
@@ -126,32 +128,35 @@ def run_closure(
             "fit the others, or choose another --output"
         )
     if len(present) < fits * replicas:
-        measured = measured_problem(card)
-        truth = truth_predictions(measured, card)
-        problems = _problems(measured, card, truth, fits)
-        data = np.concatenate(
-            [replica_data(problems[f], card, fit_replicas(f, replicas)) for f in range(fits)]
-        )
-        task = prepare(problems[0], card, range(1, fits * replicas + 1), data)
-        _create(folder, card, measured, truth)
-        for f in range(fits):
-            create_folder(folder.fit_path(f), fit_card(card, f))
-        loaded = time.monotonic() - started
-        workers = training_workers(fits * replicas, card)
-        watcher.note(
-            f"{fits} fits of {replicas} replicas, {measured.n_data} points, {len(present)} replicas there already; "
-            f"{workers} worker{'s' if workers > 1 else ''}; data and theory loaded in {loaded:.1f} s"
-        )
-        train_and_write(
-            task,
-            lambda replica: (homes[(replica - 1) // replicas], problems[(replica - 1) // replicas]),
-            folder.training_path,
-            present,
-            resume=resume,
-            checkpoint_interval=checkpoint_interval,
-            loaded=loaded,
-            watcher=watcher,
-        )
+        with open_pool(cluster, watcher) as pool:
+            measured = measured_problem(card)
+            truth = truth_predictions(measured, card)
+            problems = _problems(measured, card, truth, fits)
+            data = np.concatenate(
+                [replica_data(problems[f], card, fit_replicas(f, replicas)) for f in range(fits)]
+            )
+            models = folder_models(folder.path / "models.json", card)
+            task = prepare(problems[0], card, range(1, fits * replicas + 1), data, models)
+            _create(folder, card, measured, truth)
+            keep_models(folder.path / "models.json", models)
+            for f in range(fits):
+                create_folder(folder.fit_path(f), fit_card(card, f))
+            loaded = time.monotonic() - started
+            watcher.note(
+                f"{fits} fits of {replicas} replicas, {measured.n_data} points, {len(present)} replicas there already; "
+                f"{workers_text(fits * replicas, card, pool)}; data and theory loaded in {loaded:.1f} s"
+            )
+            train_and_write(
+                task,
+                lambda replica: (homes[(replica - 1) // replicas], problems[(replica - 1) // replicas]),
+                folder.training_path,
+                present,
+                resume=resume,
+                checkpoint_interval=checkpoint_interval,
+                loaded=loaded,
+                pool=pool,
+                watcher=watcher,
+            )
     for home in homes:
         load_fit(home.path).postfit()
     return folder

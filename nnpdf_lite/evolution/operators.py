@@ -116,7 +116,7 @@ class Patch:
 
 
 def evolution_patches(
-    settings: EvolutionSettings, grid: XGrid, ranges: Mapping[int, tuple[float, float]]
+    settings: EvolutionSettings, grid: XGrid, ranges: Mapping[int, tuple[float, float]], *, refinement: float = 1.0
 ) -> dict[int, Patch]:
     """Compute the evolution from Q0 in several flavour numbers.
 
@@ -127,6 +127,8 @@ def evolution_patches(
         Of PDFs at Q0 and at all scales.
     ranges : Mapping of int to (float, float)
         Lowest and highest scale in GeV wanted in each flavour number.
+    refinement : float
+        As in :class:`Evolution`.
 
     Returns
     -------
@@ -135,7 +137,7 @@ def evolution_patches(
     for low, high in ranges.values():
         if low < Q_MIN or high > 1e5:
             raise InputError(f"PDFs are wanted from {low:.3g} to {high:.3g} GeV; evolution covers {Q_MIN} to 1e5 GeV")
-    chain = _Chain(settings, grid)
+    chain = _Chain(settings, grid, refinement)
     n0 = settings.flavours(settings.q0)
     one = Operator(_identity(components(n0), grid))
     patches = {}
@@ -169,8 +171,8 @@ def splitting_operators(settings: EvolutionSettings, grid: XGrid, flavours: int)
 class _Chain:
     """Takes operators from the flavour number of Q0 to others, threshold by threshold."""
 
-    def __init__(self, settings: EvolutionSettings, grid: XGrid) -> None:
-        self.settings, self.grid = settings, grid
+    def __init__(self, settings: EvolutionSettings, grid: XGrid, refinement: float) -> None:
+        self.settings, self.grid, self.refinement = settings, grid, refinement
         reference = Evolution(replace(settings, q_min=min(settings.q0, Q_MIN)))
         self.alphas_at_q0 = float(reference.alphas(settings.q0))
         # Just below and just above each threshold.
@@ -188,7 +190,7 @@ class _Chain:
         scales = np.append(nodes, [] if leave is None else leave)
         if not len(scales):
             return None, None
-        fixed = _fixed(self.settings, n, q0, alphas, scales)
+        fixed = Evolution(_fixed(self.settings, n, q0, alphas, scales), refinement=self.refinement)
         blocks = _evolve(fixed, self.grid, n, scales).blocks
         to_mass = None if leave is None else Operator({key: block[-1:] for key, block in blocks.items()}) @ start
         if span is None:
@@ -231,15 +233,15 @@ class _Chain:
         mass = self.settings.masses[n - 3]
         q0 = mass * (1 - _NUDGE)
         start = {"q0": q0, "q_ref": q0, "alphas": self.couplings[mass][0]}
-        evolution = Evolution(replace(self.settings, **start, q_min=None, q_max=1.1 * mass))
+        evolution = Evolution(replace(self.settings, **start, q_min=None, q_max=1.1 * mass), refinement=self.refinement)
         after = evolution.respond(_runs(self.grid, evolution.nodes), self.grid.x, np.array([mass * (1 + _NUDGE)]))
         return _blocks(after, components(n), components(n + 1))
 
 
-def _fixed(settings: EvolutionSettings, n: int, q0: float, alphas: float, q: np.ndarray) -> Evolution:
-    """Return the evolution with ``n`` flavours from ``q0`` to scales ``q``."""
+def _fixed(settings: EvolutionSettings, n: int, q0: float, alphas: float, q: np.ndarray) -> EvolutionSettings:
+    """Return the settings of evolution with ``n`` flavours from ``q0`` to scales ``q``."""
     span = {"q_min": min(q.min(), q0), "q_max": 1.1 * max(q.max(), q0)}
-    return Evolution(replace(settings, fixed_flavours=n, q0=q0, alphas=alphas, q_ref=q0, **span))
+    return replace(settings, fixed_flavours=n, q0=q0, alphas=alphas, q_ref=q0, **span)
 
 
 def _evolve(evolution: Evolution, grid: XGrid, n: int, q: np.ndarray) -> Operator:

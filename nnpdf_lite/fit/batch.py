@@ -36,13 +36,14 @@ class BatchTrainer(ABC):
     #: Replicas that train together; when one ends, the next takes its place.
     batch: int
 
-    def __init__(self, task: TrainingTask, dtype: tf.DType):
+    def __init__(self, task: TrainingTask, dtype: tf.DType, inputs: ReplicaInputs | None = None):
+        """``inputs``: those of the task's replicas, where they are folded already."""
         parameters = task.card.parameters
         self.task, self.card, self.dtype = task, task.card, dtype
         self.model = PDFModel.from_runcard(task.card, task.operator.x)
         self.on_nodes = self.model.on_nodes(task.operator.x, dtype)
-        self.folding = Folding(task.operator, task.cholesky)
-        self.inputs = ReplicaInputs(task, self.folding, dtype)
+        self.inputs = inputs or ReplicaInputs(task, Folding(task.operator, task.cholesky), dtype)
+        self.folding = self.inputs.folding
         self.objective = Objective(task.operator, Chi2(self.folding, task.one_mask, dtype), dtype)
         #: (P,) 1 for parameters that are trained; the others stay where they were drawn.
         self.free = np.concatenate([np.ones(self.model.network.n_parameters), self.model.trained_exponents])
@@ -170,7 +171,7 @@ class BatchTrainer(ABC):
             batch, restarted = self._restart(batch)
             done = ~batch["active"]
             watch(_progress(batch, int(done.sum()), restarted))
-            yield from (self._finish(batch, i) for i in np.flatnonzero(done))
+            yield from (self.finish(batch, i) for i in np.flatnonzero(done))
             state = {k: np.concatenate([batch[k][~done], v[self.batch :]]) for k, v in state.items()}
             save(state)
 
@@ -190,7 +191,8 @@ class BatchTrainer(ABC):
                 state[key][retry] = values
         return state, {int(state["replica"][i]): str(failures[i]) for i in retry}
 
-    def _finish(self, state: State, i: int) -> TrainedReplica:
+    def finish(self, state: State, i: int) -> TrainedReplica:
+        """Return replica ``i`` of a state as it is at its best epoch."""
         passed = bool(state["best_epoch"][i] >= 0)
         theta = state["best_theta" if passed else "theta"][i].astype(float)
         if not self.model.trains_exponents:

@@ -31,7 +31,11 @@ class Folding:
         B as it acts on the predictions that are not linear.
     tail_linear, tail_nonlinear : (T, K J), (T, n) arrays
         The whitened rows that are left.
+    whole : None
+        All replicas have the same points, whose chi2 is ``r^2``; see ``folds.KFolding`` for the other case.
     """
+
+    whole = None
 
     def __init__(self, operator: Operator, cholesky: np.ndarray | None = None):
         """``cholesky`` (N, N): factor of the covariance where each side of a split is whitened on its own, else None."""

@@ -20,7 +20,8 @@ class Chi2:
     """Training and validation chi2 from quadratic forms of the operator's rank C, and a tail of T masked rows (``folding``).
 
     Per replica: ``target`` (R, C), ``slope`` (R, S, C), ``floor`` (R, 2), ``tail_data`` and ``tail_mask`` (R, T), and ``form``
-    (R, S, C, C), or (1, S, C, C) for a mask that all share.
+    (R, S, C, C), or (1, S, C, C) for a mask that all share. Where replicas train on different folds of the data
+    (``folds``): ``fold`` (R, number of folds) is 1 for its own, ``whole_slope`` (R, C) and ``tail_known`` (R, T).
 
     ``rows`` (C + T, K J) act on ``x f``.
     """
@@ -30,6 +31,9 @@ class Chi2:
         blocks = [folding.linear, folding.tail_linear]
         self.sizes, self.rows = [len(block) for block in blocks], np.concatenate(blocks)
         self.nonlinear = tf.constant(np.concatenate([folding.nonlinear, folding.tail_nonlinear]), dtype)
+        self.whole = None
+        if folding.whole is not None:  # side by side: one product serves all folds
+            self.whole = tf.constant(np.concatenate(list(folding.whole), axis=1), dtype)
 
     def __call__(
         self, z: tf.Tensor, nonlinear: tf.Tensor | None, replicas: Mapping[str, tf.Tensor]
@@ -44,22 +48,30 @@ class Chi2:
         training = self._quadratic(r, form[:, 0], slope[:, 0]) + floor[:, 0] + in_tail
         r, tail = tf.stop_gradient(r), tf.stop_gradient(tail)
         if form.shape[1] == 1:
-            everything = tf.reduce_sum(r * r, axis=1) + floor[:, 1] + tf.reduce_sum(tail * tail, axis=1)
-            return training, everything - training
+            return training, self._everything(r, tail, replicas) + floor[:, 1] - training
         return training, self._quadratic(r, form[:, 1], slope[:, 1]) + floor[:, 1]
 
+    def _everything(self, r: tf.Tensor, tail: tf.Tensor, replicas: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """Return the chi2 (R,) of all points that a replica trains on or is validated with, but for ``floor``."""
+        if self.whole is None:
+            return tf.reduce_sum(r * r, axis=1) + tf.reduce_sum(tail * tail, axis=1)
+        of_each_fold = tf.reshape(tf.matmul(r, self.whole), (-1, replicas["fold"].shape[1], r.shape[1]))
+        product = tf.reduce_sum(of_each_fold * replicas["fold"][:, :, None], axis=1)
+        folded = tf.reduce_sum(r * (product + 2 * replicas["whole_slope"]), axis=1)
+        return folded + tf.reduce_sum(replicas["tail_known"] * tail * tail, axis=1)
+
     def _quadratic(self, r: tf.Tensor, form: tf.Tensor, slope: tf.Tensor) -> tf.Tensor:
-        """Return ``r^T G r + 2 s r`` (R,); the gradient costs no further product with G."""
+        """Return ``r^T G r + 2 s r`` (R,); the gradient costs no further product with G.
 
-        @tf.custom_gradient
-        def quadratic(r: tf.Tensor):
-            if self.shared:
-                product = tf.matmul(r, form[0])
-            else:
-                product = tf.matmul(r[:, None, :], form)[:, 0]  # a row vector: four times faster than a column
-            return tf.reduce_sum(r * (product + 2 * slope), axis=1), lambda d: 2 * d[:, None] * (product + slope)
-
-        return quadratic(r)
+        A custom gradient would do the same, but TensorFlow keeps the graph around it for ever: 5 MB for each trial of a scan.
+        """
+        still = tf.stop_gradient(r)
+        if self.shared:
+            product = tf.matmul(still, form[0])
+        else:
+            product = tf.matmul(still[:, None, :], form)[:, 0]  # a row vector: four times faster than a column
+        value = tf.reduce_sum(still * (product + 2 * slope), axis=1)
+        return value + tf.reduce_sum((r - still) * (2 * (product + slope)), axis=1)  # adds 0, and the gradient
 
 
 @dataclass(frozen=True)

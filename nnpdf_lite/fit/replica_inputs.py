@@ -1,9 +1,12 @@
 """Per-replica tensors of the chi2, for the replicas in the batch."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import tensorflow as tf
 
 from .folding import Folding
+from .folds import KFolding
 from .training_task import TrainingTask
 
 
@@ -33,3 +36,14 @@ class ReplicaInputs:
         folded = self.shared or self.folding.mask(mask)
         arrays = {"form": folded.form, **folded(data), "n_training": mask.sum(), "n_validation": (~mask).sum()}
         return {name: np.asarray(values, self.dtype.as_numpy_dtype) for name, values in arrays.items()}
+
+
+class FoldInputs(ReplicaInputs):
+    """The same for replicas of several folds of the data (``folds``), folded beforehand: many trials train on them."""
+
+    def __init__(self, folding: KFolding, folded: Mapping[int, dict[str, np.ndarray]]):
+        self.folding, self.shared, self.all, self.folded = folding, None, folded, {}
+
+    def fold(self, replica: int) -> dict[str, np.ndarray]:
+        """Return the arrays of one replica."""
+        return self.all[replica]

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from .batch import BatchTrainer, State
 from .optimizers import Optimizer
+from .replica_inputs import ReplicaInputs
 from .training_task import TrainingTask
 
 #: Replicas that train together on a CPU. An epoch costs as much per row from 16 rows on, so the best number is that whose last
@@ -27,8 +28,8 @@ class Trainer(BatchTrainer):
 
     block = 100
 
-    def __init__(self, task: TrainingTask):
-        super().__init__(task, tf.float64 if task.card.double_precision else tf.float32)
+    def __init__(self, task: TrainingTask, inputs: ReplicaInputs | None = None):
+        super().__init__(task, tf.float64 if task.card.double_precision else tf.float32, inputs)
         chosen = self.card.parameters.optimizer
         options = {"learning_rate": chosen.learning_rate, **chosen.options()}
         self.optimizer = Optimizer(chosen.optimizer_name, options, chosen.clipnorm)

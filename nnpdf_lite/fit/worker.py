@@ -15,7 +15,7 @@ from ..errors import InputError
 
 if TYPE_CHECKING:
     from .batch import BatchTrainer
-    from .training_task import TrainingTask
+    from .training_task import TrainedReplica, TrainingTask
 
 
 def main(task_file: Path) -> None:
@@ -39,35 +39,47 @@ def _send(channel: BinaryIO, message: Any) -> None:
 
 
 def _train(order: dict, channel: BinaryIO) -> None:
-    import numpy as np
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
 
+    tasks = order["task"].by_model()
+    for i, task in enumerate(tasks):
+        path = order["checkpoint"]
+        _train_one({**order, "task": task, "checkpoint": path.with_stem(f"{path.stem}_{i}") if len(tasks) > 1 else path}, channel)
+    _send(channel, ("done",))
+
+
+def _train_one(order: dict, channel: BinaryIO) -> None:
     from .checkpoint import Checkpoint, load_checkpoint
 
     task = order["task"]
-    trainer = _trainer(task)
+    trainer = make_trainer(task)
     saved, warning = load_checkpoint(order["checkpoint"]) if order["resume"] else (None, "")
     if warning:
         _send(channel, ("warning", warning))
     state = _merge(trainer, saved, task.replicas)
     save = Checkpoint(order["checkpoint"], order["checkpoint_interval"])
-    log = _tensorboard(order["checkpoint"].with_suffix("")) if task.card.tensorboard else lambda progress: None
+    log = tensorboard(order["checkpoint"].with_suffix("")) if task.card.tensorboard else lambda progress: None
 
     def watch(progress: Any) -> None:
         log(progress)
         _send(channel, ("progress", progress))
 
     for replica in trainer.train(state, watch, save):
-        f = trainer.model(replica.parameters[None], order["x_export"])[0]
-        alpha, beta = (values[0] for values in trainer.model.exponents(np.asarray(replica.parameters)[None]))
-        _send(channel, ("replica", replica, f, alpha, beta))
-    _send(channel, ("done",))
+        _send(channel, ("replica", *export(trainer, replica, order["x_export"])))
 
 
-def _trainer(task: "TrainingTask") -> "BatchTrainer":
+def export(trainer: "BatchTrainer", replica: "TrainedReplica", x: Any) -> tuple:
+    """Return a trained replica with f (X, 14) at ``x`` (X,), alpha (F,) and beta (F,)."""
+    parameters = replica.parameters[None]
+    alpha, beta = (values[0] for values in trainer.model.exponents(parameters))
+    return replica, trainer.model(parameters, x)[0], alpha, beta
+
+
+def make_trainer(task: "TrainingTask") -> "BatchTrainer":
+    """Return what trains a task with the optimiser of its card."""
     if task.card.parameters.optimizer.second_order:
         import tensorflow as tf
 
@@ -80,7 +92,7 @@ def _trainer(task: "TrainingTask") -> "BatchTrainer":
     return Trainer(task)
 
 
-def _tensorboard(folder: Path) -> Callable[[Any], None]:
+def tensorboard(folder: Path) -> Callable[[Any], None]:
     """Return what logs the chi2 of every replica for TensorBoard."""
     import tensorflow as tf
 

@@ -174,7 +174,7 @@ def _find(name_or_path: str | os.PathLike) -> Path:
             if _is_set(folder / given.name):
                 return folder / given.name
     if (given / "filter.yml").is_file():
-        return _set_of_fit(given)
+        return _set_of_fit(given.absolute())  # members are opened from another folder
     if given.name != str(given) and given.is_dir():
         raise InputError(f"{given} is not a PDF set in LHAPDF format: it has no file {given.name}.info")
     available = sorted(info.stem for folder in _folders() if folder.is_dir() for info in folder.glob("*/*.info"))

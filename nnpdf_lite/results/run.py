@@ -1,14 +1,19 @@
 """From a runcard to a fit folder: build the problem, train, and write every replica as soon as it is done."""
 
+import json
 import time
 from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from ..cluster import Pool, connect
 from ..errors import InputError
+from ..fit.methodologies import scan_models, with_model
+from ..fit.on_cluster import train_on_cluster
 from ..fit.parallel import train_parallel, training_workers
 from ..fit.preparation import prepare, replica_data, replica_masks, split_chi2
 from ..fit.problem import Problem, build_problem
@@ -17,7 +22,7 @@ from ..pdf.parametrisation import FIT_BASES
 from ..runcard import Runcard
 from ..theory import predict
 from .ensemble import ReplicaRecord, arc_lengths, export_xgrid, integrability_numbers
-from .fit_folder import FitFolder, check_folder, create_folder, write_replica
+from .fit_folder import FitFolder, check_folder, create_folder, write_replica, write_text
 
 
 class Watcher:
@@ -49,6 +54,7 @@ def run_fit(
     *,
     resume: bool = False,
     checkpoint_interval: float = 60.0,
+    cluster: str | None = None,
     watcher: Watcher | None = None,
 ) -> FitFolder:
     """Fit replicas of a runcard into the folder ``output``.
@@ -64,6 +70,8 @@ def run_fit(
         Keep replicas already there and continue from checkpoints; without it, replicas already there are an error.
     checkpoint_interval : float
         Seconds between checkpoints.
+    cluster : str, optional
+        Where to train (``nnpdf_lite.cluster.connect``); by default in one process per core of this machine.
     watcher : Watcher, optional
         Told how the fit proceeds.
 
@@ -88,26 +96,58 @@ def run_fit(
     if not missing:
         watcher.note(f"all {len(numbers)} replicas are there already")
         return folder
-    problem = build_problem(card)
-    task = prepare(problem, card, numbers)
-    create_folder(output, card)  # only now: all mistakes that a card can have have been looked for
-    workers = training_workers(len(numbers), card)
-    loaded = time.monotonic() - started
-    watcher.note(
-        f"{problem.n_data} points, {len(missing)} replicas, {workers} worker{'s' if workers > 1 else ''}; "
-        f"data and theory loaded in {loaded:.1f} s"
-    )
-    train_and_write(
-        task,
-        lambda replica: (folder, problem),
-        folder.training_path,
-        present,
-        resume=resume,
-        checkpoint_interval=checkpoint_interval,
-        loaded=loaded,
-        watcher=watcher,
-    )
+    with open_pool(cluster, watcher) as pool:
+        problem = build_problem(card)
+        models = folder_models(folder.models_path, card)
+        task = prepare(problem, card, numbers, models=models)
+        create_folder(output, card)  # only now: all mistakes that a card can have have been looked for
+        keep_models(folder.models_path, models)
+        loaded = time.monotonic() - started
+        watcher.note(
+            f"{problem.n_data} points, {len(missing)} replicas, {workers_text(len(numbers), card, pool)}; "
+            f"data and theory loaded in {loaded:.1f} s"
+        )
+        train_and_write(
+            task,
+            lambda replica: (folder, problem),
+            folder.training_path,
+            present,
+            resume=resume,
+            checkpoint_interval=checkpoint_interval,
+            loaded=loaded,
+            pool=pool,
+            watcher=watcher,
+        )
     return folder
+
+
+def folder_models(path: Path, card: Runcard) -> tuple[Runcard, ...]:
+    """Return the models of a card's ``trial_specs``: those that a fit has begun with, kept in the file ``path``, or the best of the scan now."""
+    if card.trial_specs is None:
+        return ()
+    try:
+        models = json.loads(path.read_text())
+    except FileNotFoundError:
+        models = scan_models(card)
+    return tuple(with_model(card, model, card.trial_specs.override) for model in models)
+
+
+def keep_models(path: Path, models: tuple[Runcard, ...]) -> None:
+    """Keep the models of a fit in its folder: the scan may go on, or go away."""
+    if models and not path.exists():
+        kept = [{"parameters": m.mapping()["parameters"], "diagonal_frac": m.diagonal_frac} for m in models]
+        write_text(path, json.dumps(kept, indent=1))
+
+
+def open_pool(cluster: str | None, watcher: Watcher) -> AbstractContextManager[Pool | None]:
+    """Open the pool that trains, before anything else is done; None stands for processes of our own."""
+    return connect(cluster, note=watcher.note) if cluster else nullcontext()
+
+
+def workers_text(n_replicas: int, card: Runcard, pool: Pool | None) -> str:
+    """Say how many workers train."""
+    n = pool.count if pool else training_workers(n_replicas, card)
+    return f"{n} worker{'s' if n > 1 else ''}"
 
 
 def train_and_write(
@@ -119,6 +159,7 @@ def train_and_write(
     resume: bool,
     checkpoint_interval: float,
     loaded: float,
+    pool: Pool | None = None,
     watcher: Watcher,
 ) -> None:
     """Train the replicas of a task but those ``present``, and write each as it ends into its fit.
@@ -136,30 +177,31 @@ def train_and_write(
         Continue from checkpoints.
     checkpoint_interval, loaded : float
         Seconds between checkpoints, and that loading took.
+    pool : Pool, optional
+        Where to train, instead of processes of our own on this machine. Its workers keep no checkpoints.
     watcher : Watcher
     """
-    # Shared among workers as the whole request is, so that a resumed run finds its checkpoints.
-    workers = training_workers(len(task.replicas), task.card)
     started = time.monotonic()
-    watcher.start(len(task.replicas) - len(present), task.card.parameters.epochs)
+    cards = task.models or (task.card,)
+    watcher.start(len(task.replicas) - len(present), max(card.parameters.epochs for card in cards))
     x = export_xgrid()
-    nodes = task.operator.x[: task.operator.n_fk]
+    wanted = task, np.concatenate([x, task.operator.x[: task.operator.n_fk]]), training_path
+    common = {"skip": present, "watch": watcher.update, "warn": watcher.warn}
+    if pool is None:
+        # Shared among workers as the whole request is, so that a resumed run finds its checkpoints.
+        workers = training_workers(len(task.replicas), task.card)
+        training = train_parallel(
+            *wanted, **common, workers=workers, resume=resume, checkpoint_interval=checkpoint_interval
+        )
+    else:
+        training = train_on_cluster(pool, *wanted, **common)
     try:
-        for trained, f, alpha, beta in train_parallel(
-            task,
-            np.concatenate([x, nodes]),
-            training_path,
-            skip=present,
-            workers=workers,
-            resume=resume,
-            checkpoint_interval=checkpoint_interval,
-            watch=watcher.update,
-            warn=watcher.warn,
-        ):
+        for trained, f, alpha, beta in training:
             folder, problem = home(trained.replica)
             timing = {"loading": loaded, "training": time.monotonic() - started}
             watcher.finished(_write(folder, problem, task, trained, (x, f), alpha, beta, timing))
     finally:
+        training.close()  # ends its workers, or what they do for us, now and not when it is collected
         watcher.stop()
 
 
@@ -176,7 +218,7 @@ def _write(
     """Judge a trained replica in double precision and write it."""
     x, values = grid
     f, on_nodes = values[: len(x)], values[len(x) :]
-    card = task.card
+    card = task.card_of(trained.replica)
     nodes = task.operator.x[: task.operator.n_fk]
     prediction = predict(problem.theories, _from_nodes(nodes, on_nodes))[0]
     data = replica_data(problem, card, [trained.replica])[0]

@@ -98,9 +98,8 @@ CLOSURE_WITHOUT_EFFECT = MappingProxyType(
 #: n3fit's keys that change the result and are not supported yet: reported, never ignored. Keys are dotted paths.
 UNSUPPORTED = MappingProxyType(
     {
-        "hyperscan_config": "scans of hyperparameters",
-        "kfold": "scans of hyperparameters",
-        "trial_specs": "models drawn from a scan of hyperparameters",
+        "hyperscan_config.parameters": "choosing among whole sets of parameters",
+        "hyperscan_config.use_tries_from": "scans of the trials of another scan",
         "closuretest.errorsize": "noise of another size than the uncertainties",
         "closuretest.rancutmethod": "random cuts",
         "closuretest.rancutprob": "random cuts",
@@ -142,6 +141,7 @@ MOVED = MappingProxyType(
         "parameters.pos_initial": "parameters.positivity.initial",
         "parameters.pos_multiplier": "parameters.positivity.multiplier",
         "fitting.epochs": "parameters.epochs",
+        "kfold.target": "kfold.fold_statistic",
     }
     | {f"fitting.{key}": key for key in ("trvlseed", "nnseed", "mcseed", "save", "genrep", "parameters")}
 )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import BeforeValidator, TypeAdapter, ValidationError, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from ..errors import nearest
@@ -218,6 +218,62 @@ def _local_variables(value: Any) -> dict[str, float | str]:
     return {name: item if isinstance(item, str) else as_number(item) for name, item in value.items()}
 
 
+def sampled(
+    lower: float | None = None,
+    upper: float | None = None,
+    *,
+    above: float | None = None,
+    below: float | None = None,
+    whole: bool = False,
+    nullable: bool = False,
+) -> Any:
+    """Return the kind of a number in bounds that a scan may draw.
+
+    The clean value is a number, a tuple to choose from (null among them where ``nullable``), or a mapping ``{sampling,
+    min, max}`` with ``sampling`` ``uniform`` or ``log``.
+    """
+    inside = number(lower, upper, above=above, below=below, whole=whole)
+    words = next(item.text for item in inside.__metadata__ if isinstance(item, Expectation))
+    limit = TypeAdapter(inside)
+
+    def one(value: Any) -> float | int:
+        try:
+            return limit.validate_python(value)
+        except ValidationError:
+            raise Unexpected("") from None
+
+    def check(value: Any) -> Any:
+        if isinstance(value, (list, tuple)):
+            chosen = tuple(None if item is None and nullable else one(item) for item in value)
+            if not chosen or len(set(chosen)) < len(chosen):
+                raise Unexpected("")
+            return chosen
+        if not isinstance(value, Mapping):
+            return one(value)
+        if not {"min", "max"} <= set(value) <= {"min", "max", "sampling"}:
+            raise Unexpected(" A range has the keys min, max and sampling.")
+        low, high, sampling = one(value["min"]), one(value["max"]), value.get("sampling", "uniform")
+        if sampling not in ("uniform", "log"):
+            raise Unexpected(f" sampling is uniform or log.{nearest(sampling, ('uniform', 'log'))}")
+        if low > high or (sampling == "log" and low <= 0):
+            raise Unexpected(" min must not exceed max" + (", and be above 0 with sampling: log." if low <= 0 else "."))
+        return {"sampling": sampling, "min": low, "max": high}
+
+    text = f"{words}, a range {{min: , max: , sampling: uniform or log}} of them, or a list to choose from"
+    return kind(Any, check, text, {"type": ["number", "object", "array"]}, nullable)
+
+
+def _counts(value: Any) -> tuple[int, ...]:
+    counts = [as_whole(item) for item in value] if isinstance(value, (list, tuple)) else [as_whole(value)]
+    if any(not 1 <= count <= 20 for count in counts) or len(set(counts)) < len(counts):
+        raise Unexpected("")
+    return tuple(counts)
+
+
+def _anything(value: Any) -> Any:
+    return value
+
+
 NAME = r"[A-Za-z0-9_.+-]+"
 PRINTABLE = r"[^\x00-\x1f\x7f]+"
 
@@ -254,6 +310,10 @@ LocalVariables = kind(
 FileOrFlag = kind(
     str | bool, _file_or_flag, "a file name, true or false", {"type": ["string", "boolean"]}, nullable=True
 )
+Counts = kind(
+    tuple[int, ...], _counts, "a list of different whole numbers from 1 to 20", {"type": "array", "items": {"type": "integer"}}
+)
+Anything = kind(Any, _anything, "a mapping", {"type": "object"}, nullable=True)
 Seed = number(0, LARGEST_SEED, whole=True)
 Positive = number(above=0)
 MaybePositive = number(above=0, nullable=True)

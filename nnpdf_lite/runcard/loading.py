@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..errors import InputError, nearest
-from ..paths import search_path
+from ..paths import add_home, search_path
 from . import messages
 from .messages import Mistake
 from .schema import Runcard
@@ -22,12 +22,16 @@ MOST_VALUES = 100_000
 def load_runcard(path: str | Path) -> Runcard:
     """Read the runcard at ``path``; the bare name of a shipped runcard (``dis_nnlo``) works from any folder.
 
+    Folders ``datasets``, ``theory_grids`` and ``pdfsets`` beside it, or beside the fit it belongs to, are searched.
+
     Raises
     ------
     InputError
         When the file cannot be read or the card has mistakes: all of them in one message, with line numbers.
     """
     file = find_runcard(path)
+    for folder in reversed(file.absolute().parents[: 2 if file.name == "filter.yml" else 1]):
+        add_home(folder)
     return _parse(*read_card(file), str(file))
 
 

@@ -1,10 +1,11 @@
 """The keys of a runcard, block by block: n3fit's keys, with what each may hold and its default."""
 
+import copy
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
-from . import checks, kinds
+from . import checks, hyperopt_checks, kinds
 from .block import Block
 from .choices import (
     ACTIVATIONS,
@@ -18,6 +19,7 @@ from .choices import (
 )
 from .closure_schema import ClosureTest, InconsistentData, LeftOut
 from .defaults import complete, default_basis
+from .hyperopt_schema import HyperScan, KFold, TrialSpecs
 from .kinds import number
 from .optimizer_schema import Optimizer
 from .yaml_format import write_yaml
@@ -254,6 +256,9 @@ class Runcard(Block):
         None, description="What `closuretest.inconsistent_fakedata` changes."
     )
     left_out: LeftOut | None = Field(None, description="Data to be predicted instead of fitted; not an n3fit key.")
+    hyperscan_config: HyperScan | None = Field(None, description="What `nnpdf-lite hyperopt` scans.")
+    kfold: KFold | None = Field(None, description="How it judges: folds and losses.")
+    trial_specs: TrialSpecs | None = Field(None, description="When given, replicas take their models from a scan.")
     maxcores: number(1, 100_000, whole=True, nullable=True) = Field(
         None, description="Most cores to use; null: all of them."
     )
@@ -274,13 +279,18 @@ class Runcard(Block):
 
     _complete = model_validator(mode="before")(complete)
     _check = model_validator(mode="after")(checks.raising(checks.runcard))
+    _check_scan = model_validator(mode="after")(checks.raising(hyperopt_checks.scan))
 
     def dump(self) -> str:
         """Return the card with every default written out, as YAML that loads back to an equal `Runcard`.
 
         Options of the optimiser that n3fit does not know are left out where they have their defaults.
         """
-        return write_yaml(_plain(self))
+        return write_yaml(self.mapping())
+
+    def mapping(self) -> dict[str, Any]:
+        """Return the same as a mapping of plain values, the caller's to change, for ``parse_runcard``."""
+        return copy.deepcopy(_plain(self))
 
     def dump_for_folder(self) -> str:
         """Return the card as a fit folder keeps it: without ``replicas``, which NNPDF's programs use for something else."""

@@ -1,7 +1,7 @@
 """Theory cards: which theory is meant, where its tables lie, with which parameters they were made."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,9 @@ REQUIRED = {
     "mt": "top mass in GeV",
 }
 
+#: Keys that may differ between folders whose tables serve one theory: words, and how finely evolution is solved.
+_FREE = ("ID", "Comments", "ModEv", "global_nx", "EScaleVar", "IterEv")
+
 
 @dataclass(frozen=True)
 class TheoryCard:
@@ -35,11 +38,14 @@ class TheoryCard:
         Holds ``fastkernel/``, ``cfactor/`` and ``theory.yaml``.
     parameters : Mapping
         The card: orders, masses and couplings under NNPDF's names, GeV throughout.
+    more : tuple of pathlib.Path
+        Further folders of that name with the same card: tables of one's own beside those that are shipped.
     """
 
     name: str
     folder: Path
     parameters: Mapping[str, Any]
+    more: tuple[Path, ...] = ()
 
     @property
     def q0(self) -> float:
@@ -54,21 +60,32 @@ class TheoryCard:
         """Return the path of an FK table, or raise InputError naming the nearest one that exists."""
         path = self._path(table)
         if not path.is_file():
-            existing = [p.name.removesuffix(".pineappl.lz4") for p in path.parent.glob("*.pineappl.lz4")]
-            raise InputError(f"theory '{self.name}' has no FK table '{table}' ({path}).{nearest(table, existing)}")
+            raise InputError(f"theory '{self.name}' has no FK table '{table}' ({path}).{nearest(table, self.tables())}")
         return path
 
+    def tables(self) -> list[str]:
+        """Return the names of its FK tables."""
+        files = [file for folder in self.folders for file in folder.glob("fastkernel/*.pineappl.lz4")]
+        return sorted({file.name.removesuffix(".pineappl.lz4") for file in files})
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Where its files are looked for, in this order."""
+        return (self.folder, *self.more)
+
     def _path(self, table: str) -> Path:
-        return self.folder / "fastkernel" / f"{table}.pineappl.lz4"
+        """Return where the table is, or where it would be."""
+        paths = [folder / "fastkernel" / f"{table}.pineappl.lz4" for folder in self.folders]
+        return next((path for path in paths if path.is_file()), paths[0])
 
     def cfactor_path(self, kind: str, table: str) -> Path:
         """Return the path of a cfactor file, which may not exist."""
-        return find_cfactor(self.folder, kind, table) or self.folder / "cfactor" / f"CF_{kind}_{table}.dat"
+        return find_cfactor(self.folders, kind, table) or self.folder / "cfactor" / f"CF_{kind}_{table}.dat"
 
 
-def find_cfactor(theory: Path | None, kind: str, table: str) -> Path | None:
-    """Return the cfactor file of a table: that in the folder of the theory, else nnpdf-data's, else None."""
-    folders = [theory / "cfactor" if theory else None, nnpdf_data("cfactors")]
+def find_cfactor(theory: Iterable[Path], kind: str, table: str) -> Path | None:
+    """Return the cfactor file of a table: that in a folder of the theory, else nnpdf-data's, else None."""
+    folders = [*(folder / "cfactor" for folder in theory), nnpdf_data("cfactors")]
     files = [folder / f"CF_{kind}_{table}.dat" for folder in folders if folder]
     return next((file for file in files if file.is_file()), None)
 
@@ -77,7 +94,8 @@ def load_theory(theoryid: int | str) -> TheoryCard:
     """Find theory ``theoryid`` and read its card.
 
     ``theoryid`` names a folder ``theory_grids/<theoryid>`` or ``theory_grids/theory_<theoryid>``; a path works too. An
-    official folder (``theory_40000000``) needs no card: that of nnpdf-data is taken.
+    official folder (``theory_40000000``) needs no card: that of nnpdf-data is taken. Where several places hold a folder of
+    that name, the first one counts, and those with the same card add to it.
 
     Raises
     ------
@@ -87,14 +105,21 @@ def load_theory(theoryid: int | str) -> TheoryCard:
     roots = search_path("theory_grids")
     candidates = [folder / name for folder in roots for name in (str(theoryid), f"theory_{theoryid}")]
     candidates.append(Path(str(theoryid)).expanduser())
-    folder = next((c for c in candidates if (c / "fastkernel").is_dir()), None)
-    if folder is None:
+    folders = [c for c in candidates if (c / "fastkernel").is_dir()]
+    if not folders:
         known = sorted(p.parent.name for root in roots for p in root.glob("*/fastkernel"))
         raise InputError(
             f"theory.theoryid: no theory '{theoryid}' in {', '.join(map(str, roots))}; there: {', '.join(known) or 'none'}."
             f"{nearest(theoryid, known)}{_where_to_put(theoryid)}"
         )
-    return TheoryCard(str(theoryid), folder, _read_card(theoryid, folder))
+    folder, parameters = folders[0], _read_card(theoryid, folders[0])
+    more = [other for other in folders[1:] if other != folder and _agree(parameters, _read_card(theoryid, other))]
+    return TheoryCard(str(theoryid), folder, parameters, tuple(more))
+
+
+def _agree(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two cards describe the same theory, by the keys that both have."""
+    return all(one[key] == other[key] for key in one.keys() & other.keys() if key not in _FREE)
 
 
 def _where_to_put(theoryid: int | str) -> str:

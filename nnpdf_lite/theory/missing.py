@@ -19,8 +19,8 @@ def missing_files(dataset: Dataset, card: TheoryCard | None) -> tuple[str, ...]:
     """Return the names of the FK tables and cfactors (``CF_QCD_TABLE``) a set lacks; all tables without a theory."""
     tables, cfactors = needed_files(dataset)
     missing = [table for table in tables if card is None or not card.has_table(table)]
-    folder = card.folder if card else None
-    return (*missing, *(f"CF_{kind}_{table}" for kind, table in cfactors if not find_cfactor(folder, kind, table)))
+    folders = card.folders if card else ()
+    return (*missing, *(f"CF_{kind}_{table}" for kind, table in cfactors if not find_cfactor(folders, kind, table)))
 
 
 def require_files(datasets: Sequence[Dataset], card: TheoryCard) -> None:

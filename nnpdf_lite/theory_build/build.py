@@ -152,9 +152,13 @@ def _write_theory(
     started = time.monotonic()
     with progress.stage(f"evolution, {folder.name}", 1, "theory") as stage:
         evolved = Evolved(card, grid, _scales(wanted))
-        checks = evolution_checks(evolved)
         stage.advance("")
     seconds["evolution"] = time.monotonic() - started
+    started = time.monotonic()
+    with progress.stage(f"checks of evolution, {folder.name}", 1, "theory") as stage:
+        checks = evolution_checks(evolved)
+        stage.advance("")
+    seconds["checks"] = time.monotonic() - started
     manifest = Manifest.start(folder, card, (request.q2min, request.w2min))
     started = time.monotonic()
     with progress.stage(f"tables, {folder.name}", len(wanted), "tables") as stage:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import yaml
 
 from ..errors import InputError
 from ..theory.fktable import FKTable, read_fk_table
@@ -24,21 +25,35 @@ def check(folder: Path) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        A row for each check of evolution and for each table: ``what``, ``result``, ``ok``.
+        A row for the manifest itself, for each check of evolution and for each table: ``what``, ``result``, ``ok``.
 
     Raises
     ------
     InputError
         When there is no manifest.
     """
-    content = Manifest.read(folder).content
-    rows = []
+    manifest = Manifest.read(folder)
+    content = manifest.content
+    rows = [("manifest", *_about_itself(manifest))]
     for name, value in content.get("checks", {}).items():
         limit = LIMITS.get(name, 0.0)
         rows.append((f"evolution: {name}", f"{value:.1e}, limit {limit:.0e}", value <= limit))
     for name, entry in content["tables"].items():
         rows.append((name, *_verdict(folder / "fastkernel" / f"{name}.pineappl.lz4", entry)))
     return pd.DataFrame(rows, columns=["what", "result", "ok"])
+
+
+def _about_itself(manifest: Manifest) -> tuple[str, bool]:
+    if manifest.content.get("hash") != manifest.hash:
+        return "its hash is not that of the card and the tables it lists", False
+    card = manifest.folder / "theory.yaml"
+    try:
+        held = yaml.safe_load(card.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        held = None
+    if held != manifest.content["card"]:
+        return f"{card.name} is not the card of these tables", False
+    return f"{len(manifest.content['tables'])} tables, {manifest.hash[:12]}", True
 
 
 def _verdict(path: Path, entry: dict) -> tuple[str, bool]:

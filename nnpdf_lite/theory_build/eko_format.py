@@ -49,7 +49,7 @@ def write_eko(path: Path, card: BuildCard, q: Sequence[float], grid: XGrid) -> P
         low, high = spans.get(n, (scale, scale))
         spans[n] = min(low, scale), max(high, scale)
     patches = evolution_patches(settings, grid, {n: (low, min(1.001 * high, Q_MAX)) for n, (low, high) in spans.items()})
-    theory, operator = _cards(card, points, grid)
+    theory, operator = eko_cards(card, points, grid)
     path.parent.mkdir(parents=True, exist_ok=True)
     with EKO.create(path) as builder:
         eko = builder.load_cards(TheoryCard.from_dict(theory), OperatorCard.from_dict(operator)).build()
@@ -83,8 +83,8 @@ EKO_PIDS = (22, -6, -5, -4, -3, -2, -1, 21, 1, 2, 3, 4, 5, 6)
 """Order of partons in an EKO."""
 
 
-def _cards(card: BuildCard, points: Sequence[tuple[float, int]], grid: XGrid) -> tuple[dict, dict]:
-    """Return the theory and operator card that describe the operators."""
+def eko_cards(card: BuildCard, points: Sequence[tuple[float, int]], grid: XGrid) -> tuple[dict, dict]:
+    """Return the theory and operator card, as dictionaries, with which ``eko`` would compute the operators."""
     settings = card.evolution
     thresholds = [1.0 if i + 4 <= settings.max_flavours else float("inf") for i in range(3)]
     theory = {

@@ -69,6 +69,12 @@ class Manifest:
             raise InputError(f"{path}: expected an object with the entry 'tables'")
         return cls(folder, content)
 
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the card and the tables; equal builds have equal ones, whenever and wherever they were made."""
+        identity = {"card": self.content.get("card"), "tables": self.content["tables"]}
+        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
     def add(self, table: Table, path: Path) -> None:
         """Record a table that was written."""
         self.content["tables"][table.name] = {
@@ -80,14 +86,12 @@ class Manifest:
 
     def finish(self, checks: dict[str, float], seconds: dict[str, float]) -> None:
         """Write the manifest."""
-        tables = dict(sorted(self.content["tables"].items()))
-        identity = json.dumps({"card": self.content["card"], "tables": tables}, sort_keys=True)
         self.content |= {
-            "tables": tables,
+            "tables": dict(sorted(self.content["tables"].items())),
             "checks": {name: float(f"{value:.3g}") for name, value in checks.items()},
             "seconds": {stage: round(value, 1) for stage, value in seconds.items()},
             "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "hash": hashlib.sha256(identity.encode()).hexdigest(),
+            "hash": self.hash,
         }
         path = self.folder / NAME
         temporary = path.with_name(f".{NAME}.{os.getpid()}")

@@ -83,7 +83,7 @@ def bands(data: Curves, ax: Axes, xscale: str = "log") -> Axes:
         for edge in (curve.low, curve.high):
             ax.plot(data.x, edge, color=colour, linewidth=0.7, linestyle=(0, (3, 2)))
         handles += ax.plot(data.x, curve.central, color=colour, linestyle=dashes, label=plain(curve.label))
-    if any(np.isfinite(curve.sigma).any() for curve in data.curves):
+    if any(np.isfinite(curve.low).any() for curve in data.curves):
         handles.append(Line2D([], [], color=INK, linewidth=0.7, linestyle=(0, (3, 2)), label="68% (band: 1σ)"))
     return _finish(data, ax, xscale, handles)
 
