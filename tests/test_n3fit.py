@@ -22,7 +22,7 @@ from nnpdf_lite.paths import nnpdf_data, shipped
 from nnpdf_lite.runcard import load_runcard, parse_runcard, review
 from nnpdf_lite.runcard.choices import MOVED, UNSUPPORTED
 from nnpdf_lite.runcard.messages import all_paths
-from nnpdf_lite.runcard.n3fit_keys import DEFAULTS, DIFFERENT, VALUES, key_table, markdown
+from nnpdf_lite.runcard.n3fit_keys import DEFAULTS, DIFFERENT, INSTEAD, VALUES, key_table, markdown
 from nnpdf_lite.theory import load_theory, predict
 
 needs_nnpdf_data = pytest.mark.skipif(not importlib.util.find_spec("nnpdf_data"), reason="nnpdf-data is not installed")
@@ -169,7 +169,7 @@ def test_a_card_of_n3fit_runs_unchanged(official, tmp_path):
 
 
 def test_the_page_for_users_of_n3fit_lists_every_key():
-    assert markdown() in (DOCS / "from-n3fit.md").read_text(), "run python -m nnpdf_lite.runcard n3fit, and paste"
+    assert markdown() in (DOCS / "from-n3fit.md").read_text(), "run: python -m nnpdf_lite.runcard docs/from-n3fit.md"
 
 
 def test_every_key_has_its_place_in_the_table():
@@ -177,6 +177,7 @@ def test_every_key_has_its_place_in_the_table():
     assert set(table) >= {*all_paths(), *UNSUPPORTED, *MOVED}
     assert all(key.note for key in table.values() if key.status in ("different", "not yet", "moved"))
     assert {*DIFFERENT, *DEFAULTS, *VALUES} <= set(all_paths())
+    assert {*INSTEAD} <= {*UNSUPPORTED, *(key.split(".")[0] for key in UNSUPPORTED)}, "advice on keys that are supported now"
 
 
 def test_a_clean_card_has_nothing_unsupported():
