@@ -57,8 +57,9 @@ def write(path, mapping):
 def test_an_official_folder_is_used_as_it_is(official):
     theory, ours = load_theory(708), load_theory("nnlo")
     assert theory.folder == official
-    assert {key: value for key, value in theory.parameters.items() if key != "Comments"} == {
-        key: value for key, value in ours.parameters.items() if key != "Comments"
+    ours_alone = {"Comments", "ModEv"}  # the shipped tables hold the exact solution
+    assert {key: value for key, value in theory.parameters.items() if key not in ours_alone} == {
+        key: value for key, value in ours.parameters.items() if key not in ours_alone
     }
     assert theory.cfactor_path("MAS", "NUTEV_CC_NU_FE_SIGMARED").parent == nnpdf_data("cfactors")
 
@@ -217,6 +218,7 @@ def test_a_fit_folder_of_n3fit_is_a_fit(official, tmp_path):
     predicted = predict(problem.theories, lambda x: replicas.at(x, replicas.f))
     residuals = solve_triangular(problem.cholesky, (problem.central - predicted).T, lower=True)
     chi2 = (residuals**2).sum(axis=0) / problem.n_data
+    # With the shipped tables; when those change, tests/external makes the folder anew.
     assert chi2 == pytest.approx([record.chi2 for record in replicas.records], rel=1e-4), "n3fit's own chi2"
     assert fit.postfit().kept.all()
     written = fit.to_lhapdf()
