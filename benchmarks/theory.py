@@ -42,7 +42,8 @@ THEORIES = {
     "zm_nnlo": {"FNS": "ZM-VFNS"},
     "zm_n3lo": {"FNS": "ZM-VFNS", "PTO": 3},
 }
-BOTTOM = "HERA_NC_318GEV_EAVG_BOTTOM-SIGMARED"  # nothing below the bottom mass without masses
+#: Massless schemes predict nothing for it below the bottom mass.
+BOTTOM = "HERA_NC_318GEV_EAVG_BOTTOM-SIGMARED"
 
 
 def build(name: str, work: Path, jobs: int) -> None:
@@ -91,7 +92,7 @@ def predictions(work: Path, shared: Path) -> None:
         computed = table.wanted & (theirs != 0)
         # LHAPDF's grid has no values with the flavour number that the scheme needs right at the bottom threshold
         away = computed & ((table.q2 < 24.2) | (table.q2 > 31))
-        full, left = np.abs(ours / theirs - 1)[computed], np.abs(same / theirs - 1)[away]
+        full, left = np.abs(ours[computed] / theirs[computed] - 1), np.abs(same[away] / theirs[away] - 1)
         print(
             f"{table.name:38} {computed.sum():6}   {np.median(full):.1e} {full.max():.1e}   {np.median(left):.1e} {left.max():.1e}"
         )
@@ -132,25 +133,27 @@ def chi2(work: Path, shared: Path) -> None:
     totals = {}
     for name in THEORIES:
         theory = card.theory.model_copy(update={"theoryid": str((work / name).resolve())})
-        problem = build_problem(card.model_copy(update={"theory": theory}))
-        predicted = set_predictions(pdf, problem.theories, problem.card)[0]
-        covmat, residual, start, kept = covariance(problem.datasets), problem.central - predicted, 0, []
+        left_out = [BOTTOM] if name.startswith("zm") else []
+        datasets = [entry for entry in card.dataset_inputs if entry.dataset not in left_out]
+        problem = build_problem(card.model_copy(update={"theory": theory, "dataset_inputs": datasets}))
+        residual = problem.central - set_predictions(pdf, problem.theories, problem.card)[0]
+        covmat, names = covariance(problem.datasets), np.repeat(*_sizes(problem.datasets))
         for dataset in problem.datasets:
-            points = np.arange(start, start + len(dataset.kept))
-            start += len(points)
-            if dataset.name == BOTTOM and name.startswith("zm"):
-                continue
-            kept.append(points)
-            result.loc[dataset.name, name] = _chi2(residual, covmat, points)
-        for what, points in (("all", kept), ("all but bottom", kept[: len(problem.datasets) - 1])):
-            totals.setdefault(what, {})[name] = _chi2(residual, covmat, np.concatenate(points))
+            result.loc[dataset.name, name] = _chi2(residual, covmat, names == dataset.name)
+        totals[name] = {"all but bottom": _chi2(residual, covmat, names != BOTTOM)}
+        if not left_out:
+            totals[name]["all"] = _chi2(residual, covmat, names != "")
     print("\n" + result.round(3).to_string())
-    print(pd.DataFrame(totals).T.round(4).to_string())
+    print(pd.DataFrame(totals).round(4).to_string())
 
 
-def _chi2(residual: np.ndarray, covmat: np.ndarray, points: np.ndarray) -> float:
-    residual = residual[points]
-    return float(residual @ np.linalg.solve(covmat[np.ix_(points, points)], residual) / len(points))
+def _sizes(datasets) -> tuple[list[str], list[int]]:
+    return [dataset.name for dataset in datasets], [len(dataset.kept) for dataset in datasets]
+
+
+def _chi2(residual: np.ndarray, covmat: np.ndarray, chosen: np.ndarray) -> float:
+    points = np.flatnonzero(chosen)
+    return float(residual[points] @ np.linalg.solve(covmat[np.ix_(points, points)], residual[points]) / len(points))
 
 
 def main() -> None:

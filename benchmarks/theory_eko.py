@@ -1,10 +1,13 @@
-"""Evolution operators against eko (exact solution, same thresholds): channel by channel, and on a proton.
+"""Evolution operators against eko (exact solution, same thresholds): element by element, and on a proton.
+
+Both act on PDFs interpolated in eko's way, so what differs is the solution of the equations, and HOPPET's grid.
 
 Run from the root of a checkout, with the extra [theory]: ``python benchmarks/theory_eko.py --work DIR``. Operators that eko
 has solved are kept in DIR and used again.
 """
 
 import argparse
+import csv
 import time
 from pathlib import Path
 
@@ -35,26 +38,6 @@ RANGES = ((1e-5, 1e-3), (1e-3, 0.1), (0.1, 0.6))
 EKO_ORDER = [FLAVOUR_PIDS.index(pid) for pid in EKO_PIDS]
 
 
-def card_of_order(order: int) -> BuildCard:
-    """Return the shipped card at another order; the scheme of coefficient functions does not matter here."""
-    return BuildCard.read(CARD | {"PTO": order, "FNS": "ZM-VFNS"})
-
-
-def solve_with_eko(path: Path, card: BuildCard, scales: list[float], grid: XGrid, iterations: int) -> float | None:
-    """Solve with eko unless ``path`` exists; returns the seconds it took."""
-    if path.exists():
-        return None
-    points = [(scale, card.evolution.flavours(scale)) for scale in scales]
-    theory, operator = eko_cards(card, points, grid)
-    operator["configs"]["ev_op_iterations"] = iterations
-    started = time.monotonic()
-    partial = path.with_name(f"partial_{path.name}")
-    partial.unlink(missing_ok=True)
-    solve(TheoryCard.from_dict(theory), OperatorCard.from_dict(operator), partial)
-    partial.replace(path)
-    return time.monotonic() - started
-
-
 class FieldGrid(XGrid):
     """The x grid with eko's interpolation of f, local polynomials in ln x, so that elements of operators are comparable."""
 
@@ -66,6 +49,27 @@ class FieldGrid(XGrid):
     extend = interpolate
 
 
+def card_of_order(order: int) -> BuildCard:
+    """Return the shipped card at another order; the scheme of coefficient functions does not matter here."""
+    return BuildCard.read(CARD | {"PTO": order, "FNS": "ZM-VFNS"})
+
+
+def solve_with_eko(
+    path: Path, card: BuildCard, points: list[tuple[float, int]], grid: FieldGrid, iterations: int
+) -> float | None:
+    """Solve with eko unless ``path`` exists; returns the seconds it took."""
+    if path.exists():
+        return None
+    theory, operator = eko_cards(card, points, grid)
+    operator["configs"]["ev_op_iterations"] = iterations
+    started = time.monotonic()
+    partial = path.with_name(f"partial_{path.name}")
+    partial.unlink(missing_ok=True)
+    solve(TheoryCard.from_dict(theory), OperatorCard.from_dict(operator), partial)
+    partial.replace(path)
+    return time.monotonic() - started
+
+
 def in_evolution_basis(operator: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Turn eko's operator (14, X, 14, X) between partons, on f, into one between combinations, on x f."""
     to_evolution, to_flavour = FLAVOUR_TO_EVOLUTION[:, EKO_ORDER], EVOLUTION_TO_FLAVOUR[EKO_ORDER]
@@ -73,37 +77,37 @@ def in_evolution_basis(operator: np.ndarray, x: np.ndarray) -> np.ndarray:
     return rotated * x[:, None, None] / x
 
 
-def compare(path: Path, card: BuildCard, grid: XGrid, refinement: float) -> None:
-    """Print differences at each scale."""
+def compare(path: Path, card: BuildCard, grid: FieldGrid, refinement: float) -> list[tuple]:
+    """Print differences at each scale; returns what eko makes of x f = x^-0.2 (1-x)^5, a row per channel and x."""
     x = grid.x
     f0 = load_pdf_set("NNPDFLITE_dis_nnlo").evolution_basis(x, card.evolution.q0)
-    shape = x**-0.2 * (1 - x) ** 5
+    shape, rows_of_eko = x**-0.2 * (1 - x) ** 5, []
     with EKO.read(path) as eko:
         items = sorted(((float(np.sqrt(q2)), n), item.operator) for (q2, n), item in eko.items())
     ranges = {n: [q for (q, m), _ in items if m == n] for (_, n), _ in items}
     ranges = {n: (min(scales), 1.0001 * max(scales)) for n, scales in ranges.items()}
-    shipped = evolution_patches(card.evolution, grid, ranges)
-    fine = evolution_patches(card.evolution, FieldGrid(x), ranges, refinement=refinement)
+    patches = evolution_patches(card.evolution, grid, ranges, refinement=refinement)
     for (q, n), operator in items:
-        ours, same = shipped[n].at(q).blocks, fine[n].at(q).blocks
-        theirs = in_evolution_basis(operator, x)
+        patch, theirs = patches[n], in_evolution_basis(operator, x)
+        ours = patch.at(q).blocks
         print(f"\n{('LO', 'NLO', 'NNLO')[card.order]}, Q = {q:g} GeV, {n} flavours")
         for out, source in CHANNELS:
             rows = theirs[EVOLUTION_FLAVOURS.index(out)]
             block = sum(rows[:, EVOLUTION_FLAVOURS.index(name)] for name in SAME_AT_Q0.get(source, [source]))
-            raw = np.abs(same[out, source] - block).max(axis=1)[:-1] / np.abs(block).max(axis=1)[:-1]
-            print(
-                f"  {out:>5} <- {source:5} {_ranges(x, ours[out, source] @ shape, block @ shape)}"
-                f" | {_ranges(x, same[out, source] @ shape, block @ shape)} | {np.median(raw):.1e}"
-            )
+            raw = np.abs(ours[out, source] - block).max(axis=1)[:-1] / np.abs(block).max(axis=1)[:-1]
+            print(f"  {out:>5} <- {source:5} {_ranges(x, ours[out, source] @ shape, block @ shape)} | {np.median(raw):.1e}")
+            evolved = block @ shape
+            chosen = np.flatnonzero((x > RANGES[0][0]) & (x < RANGES[-1][1]))
+            rows_of_eko += [(card.order, q, n, out, source, f"{x[i]:.9e}", f"{evolved[i]:.7e}") for i in chosen]
         xf0 = {name: x * f0[:, EVOLUTION_FLAVOURS.index(name)] for name in {source for _, source in ours}}
-        combinations = {name: sum(ours[key] @ xf0[key[1]] for key in ours if key[0] == name) for name in shipped[n].outputs}
-        evolved = np.array([combinations[name] for name in shipped[n].outputs]).T @ shipped[n].to_flavours.T
+        combinations = [sum(ours[key] @ xf0[key[1]] for key in ours if key[0] == name) for name in patch.outputs]
+        evolved = np.array(combinations).T @ patch.to_flavours.T
         expected = np.einsum("axby,yb->xa", operator, f0 @ EVOLUTION_TO_FLAVOUR[EKO_ORDER].T) * x[:, None]
         for name, pid in PARTONS.items():
             if abs(pid) <= n or pid == 21:
                 pair = evolved[:, PARTON_PIDS.index(pid)], expected[:, EKO_PIDS.index(pid)]
                 print(f"  x {name:12} {_ranges(x, *pair)}")
+    return rows_of_eko
 
 
 def _ranges(x: np.ndarray, one: np.ndarray, other: np.ndarray) -> str:
@@ -119,22 +123,32 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, metavar="DIR", help="folder of eko's operators")
     parser.add_argument("--orders", type=int, nargs="+", default=[0, 1, 2], help="powers of alpha_s: 0, 1, 2")
     parser.add_argument("--scales", type=float, nargs="+", default=[3.0, 10.0, 100.0], help="scales in GeV")
+    parser.add_argument("--flavours", type=int, choices=(4,), help="no threshold is crossed: eko's matching takes minutes to compile")
     parser.add_argument("--iterations", type=int, default=30, help="of eko's exact solution")
+    parser.add_argument("--every", type=int, choices=(1, 3), default=1, help="point of the tables' x grid that is used")
     parser.add_argument("--refinement", type=float, default=4, help="of HOPPET's grid where elements are compared")
+    parser.add_argument("--save", metavar="FILE", help="what eko makes of a simple shape (tests/eko_evolved.csv)")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
-    grid = XGrid(field_xgrid())
     print(
         "Largest relative difference for " + ", ".join(f"{low:g} < x < {high:g}" for low, high in RANGES) + ":\n"
-        "channels of the operator, applied to x^-0.2 (1-x)^5, with our interpolation of PDFs | with eko's, on HOPPET's\n"
-        "grid refined | largest difference of elements in a row over its largest element, median of rows; then partons."
+        "channels of the operator, applied to x^-0.2 (1-x)^5 | difference of elements in a row over the largest of them, \n"
+        "median of rows; then partons of NNPDFLITE_dis_nnlo, evolved."
     )
+    grid = FieldGrid(field_xgrid()[options.every - 2 :: options.every] if options.every > 1 else field_xgrid())
+    rows: list[tuple] = []
     for order in options.orders:
         card, path = card_of_order(order), options.work / f"eko_{order}.tar"
-        seconds = solve_with_eko(path, card, options.scales, grid, options.iterations)
+        points = [(scale, options.flavours or card.evolution.flavours(scale)) for scale in options.scales]
+        seconds = solve_with_eko(path, card, points, grid, options.iterations)
         if seconds is not None:
             print(f"\neko solved order {order} in {seconds:.0f} s")
-        compare(path, card, grid, options.refinement)
+        rows += compare(path, card, grid, options.refinement)
+    if options.save:
+        with open(options.save, "w", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(["order", "q", "flavours", "out", "source", "x", "xf"])
+            writer.writerows(rows)
 
 
 if __name__ == "__main__":

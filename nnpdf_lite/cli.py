@@ -261,11 +261,14 @@ def validate(options: argparse.Namespace) -> None:
     from .runcard import load_runcard
 
     card = load_runcard(options.runcard)
+    from .fit.methodologies import scan_models
     from .fit.preparation import replica_masks
     from .fit.problem import build_problem
 
     problem = build_problem(card)
     replica_masks(problem, card, [1])
+    if card.trial_specs:
+        scan_models(card)
     report = {
         "runcard": str(options.runcard),
         "valid": True,

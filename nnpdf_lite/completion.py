@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .errors import nearest
 
-SHELLS = ("bash", "zsh", "fish", "tcsh")
+SHELLS = ("bash", "zsh", "fish")
 PROGRAM = "nnpdf-lite"
 
 

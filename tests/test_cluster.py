@@ -16,7 +16,7 @@ import yaml
 
 import nnpdf_lite
 from nnpdf_lite import cluster
-from nnpdf_lite.cluster import places
+from nnpdf_lite.cluster import batch_system, places
 from nnpdf_lite.cluster.cluster_file import read_cluster_file
 from nnpdf_lite.errors import InputError
 
@@ -393,7 +393,8 @@ def slurm(tmp_path, monkeypatch):
     folder = tmp_path / "bin"
     folder.mkdir()
     commands = {
-        "sbatch": f'setsid bash "$1" > {tmp_path}/job.log 2>&1 &\necho $! >> {tmp_path}/jobs\necho "Submitted batch job $!"',
+        "sbatch": f'cp "$1" {tmp_path}/$$.sh\nsetsid bash {tmp_path}/$$.sh > {tmp_path}/$$.log 2>&1 &\n'
+        f'echo $! >> {tmp_path}/jobs\necho "Submitted batch job $!"',
         "scancel": 'kill -9 -- "-$1"',
     }
     for name, body in commands.items():
@@ -402,15 +403,18 @@ def slurm(tmp_path, monkeypatch):
     path = os.pathsep.join([str(ROOT), str(Path(__file__).parent)])
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     monkeypatch.setenv("PYTHONPATH", path)
+    (tmp_path / "jobs").touch()
     yield tmp_path / "jobs"
     for job in (tmp_path / "jobs").read_text().split():
         subprocess.run(["kill", "-9", "--", f"-{job}"], check=False, stderr=subprocess.DEVNULL)
 
 
 @pytest.mark.slow
-def test_jobs_of_a_batch_system_do_the_work_and_one_that_ends_early_is_replaced(slurm, tmp_path):
+def test_jobs_of_a_batch_system_do_the_work_and_one_that_ends_early_is_replaced(slurm, tmp_path, monkeypatch):
+    monkeypatch.setattr(batch_system, "GRACE", 3.0)
     path = tmp_path / "cluster.yml"
-    path.write_text(yaml.safe_dump({"slurm": {"cores": 2, "memory": "4GB", "host": "127.0.0.1", "local_directory": str(tmp_path)}}))
+    here = {"scheduler_options": {"host": "127.0.0.1"}, "local_directory": str(tmp_path)}
+    path.write_text(yaml.safe_dump({"slurm": {"cores": 2, "memory": "4GB", **here}}))
     notes = []
     with cluster.connect(str(path), note=notes.append) as pool:
         assert pool.count == 2 and results(pool, toy_units.slow_square, 10, range(6)) == EXPECTED

@@ -9,11 +9,14 @@ import time
 import psutil
 import pytest
 import yaml
+from test_hyperopt_scan import scan_card  # noqa: F401
 
 from nnpdf_lite.cli import main
 from nnpdf_lite.closure.multifit import run_closure
 from nnpdf_lite.cluster import places
 from nnpdf_lite.fit.on_cluster import LARGEST_BATCH, batches
+from nnpdf_lite.hyperopt.scan import Watcher as ScanWatcher
+from nnpdf_lite.hyperopt.scan import run_scan
 from nnpdf_lite.results.run import Watcher, run_fit
 from nnpdf_lite.runcard import parse_runcard
 
@@ -127,3 +130,25 @@ def test_an_interrupted_fit_is_completed_by_resume(uninterrupted, long_card, tmp
 def test_a_closure_test_on_local_workers_is_the_same_bit_for_bit(tiny_closure, closure_card, tmp_path):
     run_closure(parse_runcard(closure_card), tmp_path / "tiny", 5, 6, cluster="local:2")
     assert grids(tmp_path / "tiny") == grids(tiny_closure)
+
+
+@pytest.mark.slow
+def test_a_scan_whose_worker_is_killed_has_the_same_trials(scan_card, tmp_path):  # noqa: F811
+    """Drawn at random, trials do not depend on which others have ended."""
+
+    class Killer(ScanWatcher):
+        killed = False
+
+        def finished(self, line, trials):
+            if not self.killed:
+                workers_of(os.getpid())[0].send_signal(signal.SIGKILL)
+            self.killed = True
+
+    card, killer = parse_runcard(scan_card), Killer()
+    options = {"replicas": 2, "algorithm": "random"}
+    alone = run_scan(card, tmp_path / "alone", 4, **options).trials()
+    shared = run_scan(card, tmp_path / "shared", 4, **options, cluster="local:2", watcher=killer).trials()
+    assert killer.killed and len(alone) == 4
+    for trial in alone + shared:
+        del trial["seconds"], trial["finished"]
+    assert sorted(shared, key=lambda trial: trial["trial"]) == alone

@@ -138,7 +138,7 @@ def test_all_mistakes_are_named_at_once(folder, capsys):
     change(folder, "uncertainties.yaml", "definitions", "sys", "treatment", to="MUL")
     (folder / "uncertainties_larger.yaml").unlink()
     assert cli.main(["dataset", "check", str(folder)]) == 2
-    out, err = capsys.readouterr()
+    err = capsys.readouterr().err
     assert err.startswith("error: 7 mistakes in ") and len(err.splitlines()) == 8
     for word in ("DIS_NCC", "ndatta", "RATIOS", "'?'", "x = -1", "'MUL'", "uncertainties_larger.yaml"):
         assert word in err

@@ -145,6 +145,7 @@ def test_a_dumped_card_has_no_option_that_n3fits_optimisers_refuse(name):
 def test_the_card_of_a_fit_folder_has_no_key_that_nnpdfs_programs_use_for_something_else():
     full, kept = (yaml.safe_load(text) for text in (parse_runcard(SMALL).dump(), parse_runcard(SMALL).dump_for_folder()))
     assert full.pop("replicas") == 100 and full == kept
+    assert kept["theory"] == {"theoryid": SMALL["theory"]["theoryid"]}, "t0theoryid: null is a mistake to n3fit"
 
 
 def test_a_runcard_cannot_be_changed():

@@ -15,7 +15,7 @@ from ..pdf.lhapdf_set import load_pdf_set, split_member
 from ..results.ensemble import export_xgrid
 from ..results.fit import load_fit
 from ..results.fit_folder import FitFolder, check_folder, create_folder, first_difference, write_text
-from ..results.run import Watcher, open_pool, train_and_write, workers_text
+from ..results.run import Watcher, folder_models, keep_models, open_pool, train_and_write, workers_text
 from ..runcard import Runcard, load_runcard, parse_runcard
 from ..runcard.kinds import LARGEST_SEED
 from .resampling import FEWEST_REPLICAS
@@ -135,8 +135,10 @@ def run_closure(
             data = np.concatenate(
                 [replica_data(problems[f], card, fit_replicas(f, replicas)) for f in range(fits)]
             )
-            task = prepare(problems[0], card, range(1, fits * replicas + 1), data)
+            models = folder_models(folder.path / "models.json", card)
+            task = prepare(problems[0], card, range(1, fits * replicas + 1), data, models)
             _create(folder, card, measured, truth)
+            keep_models(folder.path / "models.json", models)
             for f in range(fits):
                 create_folder(folder.fit_path(f), fit_card(card, f))
             loaded = time.monotonic() - started

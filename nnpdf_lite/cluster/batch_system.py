@@ -1,6 +1,7 @@
 """Workers as jobs of a batch system, by dask-jobqueue."""
 
 import inspect
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,6 +36,9 @@ RESERVED = {
     "silence_logs": "",
     "name": "",
 }  # fmt: skip
+
+#: Seconds in which the workers of a job may come back by themselves.
+GRACE = 30.0
 
 
 @dataclass(frozen=True)
@@ -74,10 +78,30 @@ class BatchSystem:
 
     @contextmanager
     def start(self) -> Iterator[Any]:
-        """Start the scheduler and submit the jobs; a job that ends before the fit does is submitted again."""
+        """Start the scheduler and submit the jobs."""
         with self.cluster() as cluster:
-            cluster.adapt(minimum_jobs=self.jobs, maximum_jobs=self.jobs)
+            cluster.scale(jobs=self.jobs)
             yield cluster
+
+
+class Replacement:
+    """Submits jobs anew that have ended: dask-jobqueue does so only for jobs of a single worker."""
+
+    def __init__(self, cluster: Any, jobs: int):
+        self.cluster, self.jobs, self.seen = cluster, jobs, {}
+
+    def __call__(self) -> None:
+        """Look which jobs have workers; replace those that had some and have been without for ``GRACE`` seconds."""
+        names = [str(worker["name"]) for worker in list(self.cluster.scheduler_info["workers"].values())]
+        now = time.monotonic()
+        self.seen |= {job: now for job in self.cluster.worker_spec if any(f"{name}-".startswith(f"{job}-") for name in names)}
+        lost = [job for job, seen in self.seen.items() if now - seen > GRACE]
+        for job in lost:
+            del self.seen[job], self.cluster.worker_spec[job]
+        if lost:  # first ended for good: a new one takes their name
+            self.cluster.scale(jobs=len(self.cluster.worker_spec))
+        elif len(self.cluster.workers) == len(self.cluster.worker_spec) < self.jobs:
+            self.cluster.scale(jobs=self.jobs)
 
 
 def _class(system: str) -> type:

@@ -1,5 +1,6 @@
 """A pool whose workers are Dask's."""
 
+import asyncio
 import pickle
 import queue
 import time
@@ -14,6 +15,7 @@ from distributed import Client, Future, KilledWorker, get_worker
 
 from ..errors import InputError
 from .pool import Pool, reporting
+from .same_version import check_workers
 
 #: Seconds between looks at which workers there are.
 LOOK = 1.0
@@ -26,22 +28,29 @@ class Abandoned(Exception):
 
 
 class DaskPool(Pool):
-    """Workers of a Dask cluster."""
+    """Workers of a Dask cluster; ``keep`` is called now and then to keep up their number."""
 
-    def __init__(self, client: Client, count: int, note: Callable[[str], None]):
-        self.client, self.count, self.note = client, count, note
+    def __init__(self, client: Client, count: int, note: Callable[[str], None], keep: Callable[[], None]):
+        self.client, self.count, self.note, self.keep = client, count, note, keep
         self.lonely: float | None = None
+        self.checked: set[str] = set()
+        self.workers()
 
     def run(self, function, shared, units, *, ahead=0, listen=None):
         """See ``Pool.run``."""
         return _Run(self, function, shared, listen).results(iter(units), ahead)
 
     def workers(self) -> int:
-        """Return how many workers there are now, and complain when there is none for long."""
+        """Return how many workers there are now; check new ones, and complain when there is none for long."""
+        self.keep()
         try:
-            n = len(self.client.nthreads())
+            present = set(self.client.nthreads())
+            if new := present - self.checked:
+                check_workers(self.client, sorted(new))
+                self.checked |= new
         except OSError:
             raise self.gone() from None
+        n = len(present)
         if n:
             self.lonely = None
         elif self.lonely is None:
@@ -93,9 +102,13 @@ class _Run:
 
     def _scatter(self) -> None:
         """Send the shared data to all workers; those that come later get them from one of these."""
-        while not self.pool.workers():
-            time.sleep(LOOK / 5)
-        self.data = self.client.scatter(self.shared, broadcast=True, hash=False)
+        self.data = None
+        while self.data is None:
+            while not self.pool.workers():
+                time.sleep(LOOK / 5)
+            # A worker may have gone, and the scheduler not know it yet.
+            with suppress(OSError, asyncio.TimeoutError):
+                self.data = self.client.scatter(self.shared, broadcast=True, hash=False)
 
     def _send_next(self, units: Iterator) -> bool:
         try:

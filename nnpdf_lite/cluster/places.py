@@ -14,11 +14,10 @@ from distributed.comm import connect
 from distributed.utils import LoopRunner
 
 from ..errors import InputError, nearest
-from .batch_system import BatchSystem
+from .batch_system import BatchSystem, Replacement
 from .cluster_file import read_cluster_file
 from .dask_pool import DaskPool
 from .local import LocalWorkers, cores
-from .same_version import check_workers
 
 #: Seconds in which a scheduler must answer.
 ANSWER_TIME = 10.0
@@ -46,8 +45,8 @@ def open_place(where: str, workers: int | None, note: Callable[[str], None]) -> 
             s = "s" if place.jobs > 1 else ""
             note(f"{place.jobs} job{s} of {place.options['cores']} workers submitted to {place.system}")
         _await_workers(client, place.workers if isinstance(place, LocalWorkers) else 1, note)
-        check_workers(client)
-        yield DaskPool(client, len(client.nthreads()) if isinstance(place, str) else place.workers, note)
+        keep = Replacement(cluster, place.jobs) if isinstance(place, BatchSystem) else lambda: None
+        yield DaskPool(client, len(client.nthreads()) if isinstance(place, str) else place.workers, note, keep)
 
 
 def find_place(where: str, workers: int | None) -> LocalWorkers | BatchSystem | str:

@@ -25,8 +25,8 @@ def source() -> str:
     return digest.hexdigest()[:12]
 
 
-def check_workers(client: Client, workers: list[str] | None = None) -> None:
-    """Ask workers, by default all, for their version of this package.
+def check_workers(client: Client, workers: list[str]) -> None:
+    """Ask workers for their version of this package; those that have just gone are passed over.
 
     Raises
     ------
@@ -42,6 +42,8 @@ def check_workers(client: Client, workers: list[str] | None = None) -> None:
     for question, what in QUESTIONS.items():
         ours = eval(question)
         for worker, answer in client.run(eval, question, workers=workers, on_error="return").items():
+            if isinstance(answer, OSError):
+                continue
             if isinstance(answer, Exception):
                 raise InputError(f"worker {worker} cannot import nnpdf_lite ({answer}); install it where the worker runs")
             if answer != ours:

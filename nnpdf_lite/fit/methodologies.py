@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
+from ..errors import InputError, at
 from ..runcard import Runcard, parse_runcard
 
 #: The file of a scan that holds a line for each finished trial.
@@ -56,6 +56,25 @@ def best_trials(trials: Sequence[Mapping[str, Any]], number: int = 1, thermaliza
             f"the scan has {len(good)} finished trials{after} that were not given up, {number} are needed; scan on, or ask for fewer"
         )
     return sorted(good, key=lambda trial: (trial["loss"], trial["trial"]))[:number]
+
+
+def scan_models(card: Runcard) -> list[Mapping[str, Any]]:
+    """Return the models that a card's ``trial_specs`` name, the best first.
+
+    Raises
+    ------
+    InputError
+        If the scan is not there, has too few trials, or one of its models does not suit the card.
+    """
+    specs = card.trial_specs
+    with at("trial_specs.hyperscan"):
+        trials = read_trials(Path(specs.hyperscan).expanduser())
+    with at("trial_specs.number_of_trials"):
+        best = best_trials(trials, specs.number_of_trials, specs.thermalization)
+    for trial in best:
+        with at(f"trial_specs, trial {trial['trial']} of {specs.hyperscan}"):
+            with_model(card, trial["model"], specs.override)
+    return [trial["model"] for trial in best]
 
 
 def _finite(value: Any) -> bool:

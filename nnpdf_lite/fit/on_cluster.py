@@ -56,9 +56,12 @@ def train_on_cluster(
     A replica does not depend on its batch, so all replicas but those in ``skip`` are shared out anew. TensorBoard's logs, if
     the card wants them, go to ``folder``; workers write nothing.
     """
-    missing = [int(replica) for replica in task.replicas if replica not in set(skip)]
-    second_order = task.card.parameters.optimizer.second_order
-    units = batches(missing, pool.count, LARGEST_SECOND_ORDER_BATCH if second_order else LARGEST_BATCH)
+    parts = task.by_model()
+    units = []
+    for part in parts:
+        missing = [int(replica) for replica in part.replicas if replica not in set(skip)]
+        largest = LARGEST_SECOND_ORDER_BATCH if part.card.parameters.optimizer.second_order else LARGEST_BATCH
+        units += batches(missing, max(pool.count // len(parts), 1), largest)
     log = tensorboard(folder / "cluster") if task.card.tensorboard else lambda progress: None
     watched = _WatchedBatches(watch, warn, log)
     assignment = Assignment(task, x_export, max(1.0, pool.count / REPORT_RATE))
@@ -69,27 +72,30 @@ def train_on_cluster(
 
 def train_batch(assignment: Assignment, batch: Batch) -> list[Trained]:
     """Train a batch, in a worker."""
-    trainer = _trainer(assignment.task)
+    trainer = _trainer(assignment.task, batch[0])
     trainer.batch = max(trainer.batch, len(batch))
     replicas = trainer.train(trainer.initial_state(batch), _Reporter(assignment.interval))
     return [export(trainer, replica, assignment.x_export) for replica in replicas]
 
 
-#: The task this process trained last, and its trainer: its graphs are compiled once, not for each batch.
-_last: tuple = (None, None)
+#: The task and card this process trained last, and their trainer: its graphs are compiled once, not for each batch.
+_last: tuple = (None, None, None)
 
 
-def _trainer(task: TrainingTask):
+def _trainer(task: TrainingTask, replica: int):
+    """Return what trains a batch with this replica."""
     global _last
-    if _last[0] is not task:
+    card = task.card_of(replica)
+    if _last[0] is not task or _last[1] is not card:
         import tensorflow as tf
 
         with suppress(RuntimeError):  # in use already
             tf.config.threading.set_intra_op_parallelism_threads(1)
             tf.config.threading.set_inter_op_parallelism_threads(1)
-        _last = (None, None)  # frees the memory of the one before
-        _last = (task, make_trainer(task))
-    return _last[1]
+        _last = (None, None, None)  # frees the memory of the one before
+        part = next(part for part in task.by_model() if replica in part.replicas)
+        _last = (task, card, make_trainer(part))
+    return _last[2]
 
 
 class _Reporter:

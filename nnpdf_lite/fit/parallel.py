@@ -52,7 +52,7 @@ def train_parallel(
 ) -> Iterator[tuple[TrainedReplica, np.ndarray, np.ndarray, np.ndarray]]:
     """Train a task in ``workers`` processes; yields each replica with f (X, 14), alpha (F,), beta (F,) as it ends.
 
-    Replica i of the task goes to worker i modulo ``workers``, so the same request is shared in the same way and a
+    The replicas are shared out by their place in the task (``TrainingTask.shares``), so the same request is shared in the same way and a
     resumed run, which leaves out the replicas ``skip``, repeats the arithmetic of an uninterrupted one. ``folder`` keeps
     checkpoints and the workers' logs.
 
@@ -66,8 +66,7 @@ def train_parallel(
     processes: list[subprocess.Popen] = []
     with tempfile.TemporaryDirectory(prefix="nnpdf_lite_") as scratch:
         try:
-            for i in range(workers):
-                share = np.arange(i, len(task.replicas), workers)
+            for i, share in enumerate(task.shares(workers)):
                 share = share[~np.isin(task.replicas[share], list(skip))]
                 if not len(share):
                     continue

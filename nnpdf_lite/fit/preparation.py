@@ -1,6 +1,7 @@
 """From a problem to what training needs: the operator, pseudo-data and masks."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from scipy.linalg import solve_triangular
@@ -44,22 +45,32 @@ def mask_number(card: Runcard, replica: int) -> int:
 
 
 def prepare(
-    problem: Problem, card: Runcard, replicas: Sequence[int], data: np.ndarray | None = None
+    problem: Problem,
+    card: Runcard,
+    replicas: Sequence[int],
+    data: np.ndarray | None = None,
+    models: tuple[Runcard, ...] = (),
 ) -> TrainingTask:
-    """Whiten everything and lay it out for the chosen replicas, whose pseudo-data may be given as ``data`` (R, N)."""
+    """Whiten everything and lay it out for the chosen replicas, whose pseudo-data may be given as ``data`` (R, N).
+
+    ``models``: cards of the replicas, where these have models of their own (``TrainingTask``).
+    """
     operator = build_operator(problem, FIT_BASES[card.fitting.fitbasis].columns, card.operator_tolerance)
     operator = compress(operator, problem, card.operator_tolerance)
     # One by one: the last bit of a solution depends on how many there are.
     data = replica_data(problem, card, replicas) if data is None else data
     whitened = [solve_triangular(problem.cholesky, one, lower=True) for one in data]
-    return TrainingTask(
+    task = TrainingTask(
         card,
         operator,
         np.asarray(replicas),
         data=np.array(whitened),
-        masks=replica_masks(problem, card, replicas),
+        masks=np.empty(0),
         cholesky=None if card.diagonal_basis else problem.cholesky,
+        models=models,
     )
+    masks = [replica_masks(problem, task.card_of(replica), [replica])[0] for replica in replicas]
+    return replace(task, masks=np.array(masks))
 
 
 def split_chi2(

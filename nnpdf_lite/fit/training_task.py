@@ -22,6 +22,8 @@ class TrainingTask:
     cholesky : (N, N) array or None
         Factor of the covariance where training and validation points are whitened each on their own: splits in the
         basis of the data. None in the diagonal basis.
+    models : tuple of Runcard
+        Where replicas have models of their own (``methodologies``): replica k that of number k modulo how many there are.
     """
 
     card: Runcard
@@ -30,11 +32,31 @@ class TrainingTask:
     data: np.ndarray
     masks: np.ndarray
     cholesky: np.ndarray | None = None
+    models: tuple[Runcard, ...] = ()
 
     @property
     def one_mask(self) -> bool:
         """True when the runcard gives all replicas the same mask."""
         return self.card.same_trvl_per_replica or self.card.training_masks == 1
+
+    def card_of(self, replica: int) -> Runcard:
+        """Return the card that a replica is trained with."""
+        return self.models[int(replica) % len(self.models)] if self.models else self.card
+
+    def shares(self, workers: int) -> list[np.ndarray]:
+        """Share the positions of the replicas out, those of one model to one worker: they train as a batch."""
+        order = self.replicas % len(self.models) if self.models else np.arange(len(self.replicas))
+        return [np.flatnonzero(order % workers == i) for i in range(workers)]
+
+    def by_model(self) -> "list[TrainingTask]":
+        """Return a task for each model that some replica has."""
+        if not self.models:
+            return [self]
+        numbers = self.replicas % len(self.models)
+        return [
+            replace(self.select(np.flatnonzero(numbers == i)), card=self.models[i], models=())
+            for i in np.unique(numbers)
+        ]
 
     def select(self, chosen: np.ndarray) -> "TrainingTask":
         """Return the task of a part of the replicas (positions)."""

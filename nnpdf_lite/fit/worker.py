@@ -44,6 +44,14 @@ def _train(order: dict, channel: BinaryIO) -> None:
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
 
+    tasks = order["task"].by_model()
+    for i, task in enumerate(tasks):
+        path = order["checkpoint"]
+        _train_one({**order, "task": task, "checkpoint": path.with_stem(f"{path.stem}_{i}") if len(tasks) > 1 else path}, channel)
+    _send(channel, ("done",))
+
+
+def _train_one(order: dict, channel: BinaryIO) -> None:
     from .checkpoint import Checkpoint, load_checkpoint
 
     task = order["task"]
@@ -61,7 +69,6 @@ def _train(order: dict, channel: BinaryIO) -> None:
 
     for replica in trainer.train(state, watch, save):
         _send(channel, ("replica", *export(trainer, replica, order["x_export"])))
-    _send(channel, ("done",))
 
 
 def export(trainer: "BatchTrainer", replica: "TrainedReplica", x: Any) -> tuple:

@@ -1,6 +1,8 @@
 """Which trial comes next: the algorithms of the ``hyperopt`` library, told what the finished trials of a scan gave."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timezone
 from importlib.util import find_spec
 from typing import Any
 
@@ -19,6 +21,7 @@ STARTUP = 20
 QUANTILE = 0.75
 #: What the algorithm is told of trials that have no loss: worse than any that has.
 WORST = 1e6
+_NEVER = datetime.fromtimestamp(0, timezone.utc)
 
 
 class History:
@@ -88,14 +91,12 @@ class History:
             "exp_key": None,
             "owner": None,
             "version": 0,
-            "book_time": None,
-            "refresh_time": None,
+            "book_time": _NEVER,  # atpe subtracts them
+            "refresh_time": _NEVER,
         }
 
 
 def _algorithm(name: str) -> Callable:
-    import functools
-
     from hyperopt import anneal, rand, tpe
 
     if name == "atpe":

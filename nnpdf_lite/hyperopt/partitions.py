@@ -49,8 +49,8 @@ def balanced_partitions(datasets: Sequence[Dataset], folds: int, always_fitted: 
         home[i] = min(range(folds), key=lambda fold: _imbalance(counts[: i + 1], np.append(home[:i], fold), folds))
     while (better := _improved(counts, home, folds)) is not None:
         home = better
-    names = [[d.name for d, fold in zip(chosen, home) if fold == k] for k in range(folds)]
-    return tuple(Partition(datasets=sorted(fold)) for fold in sorted(names))
+    names = [sorted(d.name for d, fold in zip(chosen, home) if fold == k) for k in range(folds)]
+    return tuple(Partition(datasets=fold) for fold in sorted(names))
 
 
 def class_counts(datasets: Sequence[Dataset]) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..cluster import report
 from ..data import cholesky, covariance
 from ..fit.folds import KFolding, KFoldProblem, folded_replicas, prepare_folds
 from ..fit.methodologies import with_model
@@ -113,6 +114,7 @@ def run_trial(task: ScanTask, trial: Trial) -> dict[str, Any]:
     rungs: dict[int, float] = {}
 
     def look(epoch: int, replicas: "FoldReplicas") -> None:
+        report(epoch)  # ends the trial if the scan has ended
         folds = [_metrics(task, replicas, fold, running=True) for fold in range(len(task.weights))]
         rungs[epoch] = _losses(task, folds)[1]
         _give_up(task, trial, epoch, folds, rungs[epoch])

@@ -1,4 +1,4 @@
-"""Reports: of a fit, of a closure test, and of the impact of new data, each with all its sections on one page."""
+"""Reports of fits, closure tests, the impact of new data and scans of hyperparameters, each with all its sections on one page."""
 
 import os
 from collections.abc import Sequence
@@ -7,12 +7,14 @@ from pathlib import Path
 from ..closure.results import ClosureResults
 from ..ensembles.sources import Track, silent
 from ..errors import InputError
+from ..hyperopt.folder import open_scan
 from ..impact import Impact
 from ..results.fit import Fit, load_fit
 from .page import Page, Section, Text
 from .sections import SECTIONS
 from .sections.closure import closure_sections
 from .sections.impact import impact_sections
+from .sections.scan import scan_sections
 from .site import check_target, write_site
 from .study import Study
 
@@ -115,4 +117,33 @@ def write_impact_report(
     check_target(folder)
     title = f"Impact of {', '.join(impact.added)} on {impact.prior.name}"
     folder.absolute().parent.mkdir(parents=True, exist_ok=True)
-    return write_site(Page(title, impact.card.description, impact_sections(impact, q)), folder, workers=workers, track=track)
+    page = Page(title, impact.card.description, impact_sections(impact, q))
+    return write_site(page, folder, workers=workers, track=track)
+
+
+def write_scan_report(
+    scan: Path, folder: Path | None = None, *, workers: int | None = None, track: Track = silent
+) -> Path:
+    """Write the report of a scan of hyperparameters, by default into ``SCAN/report``; returns its ``index.html``.
+
+    Parameters
+    ----------
+    scan : Path
+        Folder of the scan, which may be going on.
+    folder : Path, optional
+        New or empty, or an earlier report, which is replaced.
+    workers, track
+        As for ``write_site``.
+
+    Raises
+    ------
+    InputError
+        If there is no scan or no finished trial in it, or ``folder`` holds something else.
+    """
+    found = open_scan(scan)
+    if not found.trials():
+        raise InputError(f"{scan}: no trial of this scan has finished yet")
+    target = folder or found.path / "report"
+    check_target(target)
+    page = Page(f"Scan {found.path.name}", found.runcard().description, scan_sections(found))
+    return write_site(page, target, workers=workers, track=track)

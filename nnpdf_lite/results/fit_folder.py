@@ -48,6 +48,11 @@ class FitFolder:
         return self.path / "training"
 
     @property
+    def models_path(self) -> Path:
+        """File of the models of a fit that takes them from a scan: replica k has number k modulo how many there are."""
+        return self.path / "models.json"
+
+    @property
     def lhapdf_path(self) -> Path:
         """Folder of the LHAPDF set."""
         return self.path / "postfit" / self.name

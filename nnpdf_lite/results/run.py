@@ -1,5 +1,6 @@
 """From a runcard to a fit folder: build the problem, train, and write every replica as soon as it is done."""
 
+import json
 import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -11,6 +12,7 @@ import pandas as pd
 
 from ..cluster import Pool, connect
 from ..errors import InputError
+from ..fit.methodologies import scan_models, with_model
 from ..fit.on_cluster import train_on_cluster
 from ..fit.parallel import train_parallel, training_workers
 from ..fit.preparation import prepare, replica_data, replica_masks, split_chi2
@@ -20,7 +22,7 @@ from ..pdf.parametrisation import FIT_BASES
 from ..runcard import Runcard
 from ..theory import predict
 from .ensemble import ReplicaRecord, arc_lengths, export_xgrid, integrability_numbers
-from .fit_folder import FitFolder, check_folder, create_folder, write_replica
+from .fit_folder import FitFolder, check_folder, create_folder, write_replica, write_text
 
 
 class Watcher:
@@ -96,8 +98,10 @@ def run_fit(
         return folder
     with open_pool(cluster, watcher) as pool:
         problem = build_problem(card)
-        task = prepare(problem, card, numbers)
+        models = folder_models(folder.models_path, card)
+        task = prepare(problem, card, numbers, models=models)
         create_folder(output, card)  # only now: all mistakes that a card can have have been looked for
+        keep_models(folder.models_path, models)
         loaded = time.monotonic() - started
         watcher.note(
             f"{problem.n_data} points, {len(missing)} replicas, {workers_text(len(numbers), card, pool)}; "
@@ -115,6 +119,24 @@ def run_fit(
             watcher=watcher,
         )
     return folder
+
+
+def folder_models(path: Path, card: Runcard) -> tuple[Runcard, ...]:
+    """Return the models of a card's ``trial_specs``: those that a fit has begun with, kept in the file ``path``, or the best of the scan now."""
+    if card.trial_specs is None:
+        return ()
+    try:
+        models = json.loads(path.read_text())
+    except FileNotFoundError:
+        models = scan_models(card)
+    return tuple(with_model(card, model, card.trial_specs.override) for model in models)
+
+
+def keep_models(path: Path, models: tuple[Runcard, ...]) -> None:
+    """Keep the models of a fit in its folder: the scan may go on, or go away."""
+    if models and not path.exists():
+        kept = [{"parameters": m.mapping()["parameters"], "diagonal_frac": m.diagonal_frac} for m in models]
+        write_text(path, json.dumps(kept, indent=1))
 
 
 def open_pool(cluster: str | None, watcher: Watcher) -> AbstractContextManager[Pool | None]:
@@ -160,7 +182,8 @@ def train_and_write(
     watcher : Watcher
     """
     started = time.monotonic()
-    watcher.start(len(task.replicas) - len(present), task.card.parameters.epochs)
+    cards = task.models or (task.card,)
+    watcher.start(len(task.replicas) - len(present), max(card.parameters.epochs for card in cards))
     x = export_xgrid()
     wanted = task, np.concatenate([x, task.operator.x[: task.operator.n_fk]]), training_path
     common = {"skip": present, "watch": watcher.update, "warn": watcher.warn}
@@ -195,7 +218,7 @@ def _write(
     """Judge a trained replica in double precision and write it."""
     x, values = grid
     f, on_nodes = values[: len(x)], values[len(x) :]
-    card = task.card
+    card = task.card_of(trained.replica)
     nodes = task.operator.x[: task.operator.n_fk]
     prediction = predict(problem.theories, _from_nodes(nodes, on_nodes))[0]
     data = replica_data(problem, card, [trained.replica])[0]

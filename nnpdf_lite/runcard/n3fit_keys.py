@@ -57,13 +57,11 @@ INSTEAD = MappingProxyType(
     {
         "theorycovmatconfig": "leave it out: the experimental covariance alone is fitted",
         "fiatlux": "leave it out: no photon PDF is made",
-        "positivity_bound": "no polarised fits",
-        "datacuts.unpolarized_bc": "no polarised fits",
+        "positivity_bound": "nothing takes its place",
+        "datacuts.unpolarized_bc": "nothing takes its place",
         "load": "leave it out: weights are drawn from nnseed",
         "load_weights_from_fit": "leave it out: weights are drawn from nnseed",
         "hyperscan_config": "leave it out: a fit takes the model of parameters",
-        "kfold": "leave it out: a fit takes all data",
-        "trial_specs": "write one model in parameters",
         "filter_rules": "write added_filter_rules and drop_internal_rules",
         "default_filter_rules": "leave it out: the cuts of NNPDF4.0 hold",
         "default_filter_settings": "write q2min, w2min and maxTau in datacuts",
@@ -201,9 +199,12 @@ def _dotted(value: Any, prefix: str = "") -> Iterator[str]:
                 yield from _dotted(inner, f"{prefix}{name}.")
 
 
+TABLE_HEAD = "| key | here | |\n|---|---|---|"
+
+
 def markdown() -> str:
     """Return the table of keys for ``docs/from-n3fit.md``."""
-    rows = ["| key | here | |", "|---|---|---|"]
+    rows = [TABLE_HEAD]
     rows += [f"| `{key.path}` | {key.status} | {key.note} |" for key in key_table() if key.status != SAME]
     same = ", ".join(f"`{key.path}`" for key in key_table() if key.status == SAME)
     return "\n".join(rows) + f"\n\nThe same as in n3fit: {same}.\n"

@@ -311,8 +311,8 @@ def _plain(value: Any) -> Any:
 
 
 def _unset(block: Block, name: str, value: Any) -> bool:
-    # The optional names of a dataset or a rule are left out: null is no value for them.
-    return isinstance(block, (DatasetInput, ConstraintSet, FilterRule)) and value in (None, [], {})
+    # The optional names of a dataset, a theory or a rule are left out: null is no value for them, nor for n3fit.
+    return isinstance(block, (DatasetInput, ConstraintSet, FilterRule, Theory)) and value in (None, [], {})
 
 
 def _plain_optimizer(optimizer: Optimizer) -> dict[str, Any]:
