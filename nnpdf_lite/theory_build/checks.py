@@ -20,8 +20,8 @@ def evolution_checks(evolved: Evolved) -> dict[str, float]:
     -------
     dict of str to float
         ``momentum``: of the momentum sum; ``valence``: of the numbers of valence quarks; ``two steps``: between evolving
-        to the highest scale at once and by way of the lowest; all in the flavour numbers without a quark that does not
-        evolve.
+        to the highest scale at once and by way of the lowest; all above Q0, and in the flavour numbers without a quark
+        that does not evolve.
     """
     worst = {"momentum": 0.0, "valence": 0.0, "two steps": 0.0}
     for patch in evolved.patches.values():
@@ -73,12 +73,11 @@ def _valence(patch: Patch, evolved: Evolved) -> float:
 
 def _two_steps(patch: Patch, evolved: Evolved) -> float:
     """Return the largest difference at x < 0.5, relative to the largest combination there."""
-    first, last = patch.nodes[0], patch.nodes[-1]
-    settings = replace(
-        evolved.card.evolution, q0=first, alphas=float(patch.coupling[0]), q_ref=first, fixed_flavours=patch.flavours
-    )
+    start = int(np.argmax(_above_q0(patch, evolved)))
+    first, last, coupling = patch.nodes[start], patch.nodes[-1], float(patch.coupling[start])
+    settings = replace(evolved.card.evolution, q0=first, alphas=coupling, q_ref=first, fixed_flavours=patch.flavours)
     second = evolution_patches(settings, evolved.grid, {patch.flavours: (first, last)})[patch.flavours]
-    two, one = _at(second, -1) @ _at(patch, 0), _at(patch, -1)
+    two, one = _at(second, -1) @ _at(patch, start), _at(patch, -1)
     names = components(patch.flavours)
     inside = evolved.grid.x < 0.5
     differences, sizes = [], []
