@@ -47,7 +47,7 @@ def run(options: argparse.Namespace, show: Callable[..., None]) -> None:
         found = estimate_impact(options.fit, options.data, method=options.method, posterior=new, track=track)
     page = write_impact_report(found, folder, options.q, track=track)
     table, chi2 = pdf_table(found, options.q), chi2_before_and_after(found)
-    words = "\n".join(filter(None, (found.verdict(), agreement(table))))
+    words = "\n".join(filter(None, (found.verdict(), agreement(found, table))))
     if options.json:
         facts = dict(summary(found).itertuples(index=False, name=None))
         print(json.dumps(facts | {"verdict": words, "chi2": json_rows(chi2), "pdfs": json_rows(table)}, indent=1))

@@ -19,7 +19,8 @@ NAME = "EMC_NC_22GEV_MUFE_F2C"
 
 def blocks(language):
     """The code blocks of the page in one language."""
-    return re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+    return [text for kind, text in found if kind == language]
 
 
 def commands():

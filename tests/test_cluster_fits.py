@@ -9,7 +9,7 @@ import time
 import psutil
 import pytest
 import yaml
-from test_hyperopt_scan import key, scan_card  # noqa: F401
+from test_hyperopt_scan import scan_card  # noqa: F401
 
 from nnpdf_lite.cli import main
 from nnpdf_lite.closure.multifit import run_closure
@@ -146,8 +146,9 @@ def test_a_scan_whose_worker_is_killed_has_the_same_trials(scan_card, tmp_path):
 
     card, killer = parse_runcard(scan_card), Killer()
     options = {"replicas": 2, "algorithm": "random"}
-    alone = run_scan(card, tmp_path / "alone", 6, **options).trials()
-    shared = run_scan(card, tmp_path / "shared", 6, **options, cluster="local:2", watcher=killer).trials()
-    assert killer.killed and len(alone) == 6
-    by_number = [{trial["trial"]: key(trial) for trial in trials} for trials in (alone, shared)]
-    assert by_number[0] == by_number[1]
+    alone = run_scan(card, tmp_path / "alone", 4, **options).trials()
+    shared = run_scan(card, tmp_path / "shared", 4, **options, cluster="local:2", watcher=killer).trials()
+    assert killer.killed and len(alone) == 4
+    for trial in alone + shared:
+        del trial["seconds"], trial["finished"]
+    assert sorted(shared, key=lambda trial: trial["trial"]) == alone

@@ -68,7 +68,7 @@ def test_the_tables_show_the_weighted_ensemble(bottom):
     chi2 = chi2_before_and_after(bottom)
     assert chi2.name.iloc[0] == BOTTOM and chi2.ndata.iloc[0] == bottom.new_points.sum()
     assert chi2[chi2.level == "total"].ndata.item() == bottom.problem.n_data
-    assert agreement(table) == ""
+    assert agreement(bottom, table) == ""
 
 
 def test_few_effective_replicas_are_said_to_be_too_few(bottom):

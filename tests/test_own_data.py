@@ -374,7 +374,7 @@ def test_tables_of_ones_own_add_to_a_theory_of_the_same_card_only(home):
     shutil.copy(shipped / "fastkernel/SLAC_NC_EM_P_F2.pineappl.lz4", own / "fastkernel/OWN.pineappl.lz4")
     card = load_theory("nnlo")
     assert card.table_path("OWN").is_relative_to(own) and card.table_path("SLAC_NC_EM_P_F2").is_relative_to(shipped)
-    assert card.file("cfactor/CF_MAS_NUTEV_CC_NU_FE_SIGMARED.dat").is_relative_to(shipped)
+    assert card.cfactor_path("MAS", "NUTEV_CC_NU_FE_SIGMARED").is_relative_to(shipped)
     other = yaml.safe_load((shipped / "theory.yaml").read_text()) | {"alphas": 0.12}
     (own / "theory.yaml").write_text(yaml.safe_dump(other))
     with pytest.raises(InputError, match="has no FK table 'SLAC_NC_EM_P_F2'"):

@@ -313,10 +313,11 @@ def test_operators_are_read_by_eko_and_evolve_a_proton(tmp_path):
     from nnpdf_lite.theory_build.eko_format import EKO_PIDS
 
     path = tmp_path / "evolution.tar"
-    assert main(["theory", "operator", "nnlo", "10", "--output", str(path)]) == 0
+    assert main(["theory", "operator", "nnlo", "10", "4.92", "100000", "--output", str(path)]) == 0
     with EKO.read(path) as eko:
-        ((scale, flavours), item) = next(iter(eko.items()))
-        assert (scale, flavours) == (100.0, 5)
+        items = dict(eko.items())
+        assert sorted(items) == [(4.92**2, 4), (4.92**2, 5), (100.0, 5), (1e10, 5)], "a threshold has both flavour numbers"
+        item = items[100.0, 5]
         x, operator = eko.xgrid.raw, item.operator
     fine = field_xgrid()
     f = XGrid(fine).interpolate(x) @ (fine[:, None] * proton(fine)) / x[:, None] @ EVOLUTION_TO_FLAVOUR.T

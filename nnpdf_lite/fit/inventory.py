@@ -9,6 +9,7 @@ from ..errors import InputError
 from ..pdf.lhapdf_set import load_pdf_set, split_member
 from ..runcard import ConstraintSet, DatasetInput, Runcard
 from ..theory import TheoryCard, load_theory, missing_files, official_parameters
+from .methodologies import scan_models
 from .problem import constraint_entries, load_entry
 
 
@@ -95,6 +96,11 @@ def take_inventory(card: Runcard) -> Inventory:
                 load_pdf_set(split_member(name)[0])
         except InputError as error:
             problems.append(f"{key}: {error}")
+    try:
+        if card.trial_specs:
+            scan_models(card)
+    except InputError as error:
+        problems.append(str(error))
     return Inventory(theory.folder if theory else None, tuple(items), tuple(problems))
 
 

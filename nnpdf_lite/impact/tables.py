@@ -7,6 +7,7 @@ import pandas as pd
 
 from ..ensembles import PARTONS
 from ..ensembles.comparison import SHOWN_X
+from ..ensembles.reweighting import ALPHAS
 from ..results.chi2 import chi2_tables
 from .estimate import Impact
 
@@ -78,26 +79,34 @@ def summary(impact: Impact) -> pd.DataFrame:
         ("new points", str(int(impact.new_points.sum()))),
         ("replicas", str(len(impact.reweighting.weights))),
         *((f"effective, {name} weights", f"{one.n_effective:.1f}") for name, one in weights.items()),
-        ("errors of the new data fit best times", f"{impact.reweighting.alpha:.2f}"),
+        ("errors of the new data fit best times", _alpha(impact.reweighting.alpha)),
     ]
     if impact.posterior is not None:
         rows.append(("refit", f"{impact.posterior.name}, {impact.posterior.errors.n} replicas kept"))
     return pd.DataFrame(rows, columns=["", " "])
 
 
-def agreement(table: pd.DataFrame) -> str:
+def agreement(impact: Impact, table: pd.DataFrame) -> str:
     """Say how far reweighting and refit agree in a PDF table; empty without a refit."""
-    if "pull" not in table:
+    if impact.posterior is None:
         return ""
     difference = table.shift_reweighted - table.shift_refit
     chosen = np.isfinite(difference) & np.isfinite(table.pull)
     rms = float(np.sqrt(np.mean(np.square(difference[chosen]))))
+    words = f"central values by reweighting and by refit differ by {rms:.2f} of the sigma before (rms over flavours and x)"
+    if not impact.is_reliable:  # the errors of what is left of the ensemble mean nothing
+        return words
     ratio = float(np.median((table.ratio_reweighted / table.ratio_refit)[chosen]))
     beyond = float((np.abs(table.pull[chosen]) > 2).mean())
     return (
-        f"central values by reweighting and by refit differ by {rms:.2f} of the sigma before (rms over flavours and x), more than twice "
-        f"their statistical error at {beyond:.0%} of the points; uncertainties by reweighting are {ratio:.2f} of the refit's (median)"
+        f"{words}, more than twice their statistical error at {beyond:.0%} of the points; uncertainties by reweighting are "
+        f"{ratio:.2f} of the refit's (median)"
     )
+
+
+def _alpha(alpha: float) -> str:
+    """Return alpha, or that it lies beyond the range in which it is looked for."""
+    return f"{alpha:.2f}" if ALPHAS[0] < alpha < ALPHAS[-1] else f"{alpha:.2f} or {'more' if alpha > 1 else 'less'}"
 
 
 def _over(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:

@@ -1,8 +1,14 @@
-"""Print the reference of all keys, ``python -m nnpdf_lite.runcard > docs/runcard.md``, or n3fit's: ``... n3fit``."""
+"""The reference pages: ``python -m nnpdf_lite.runcard > docs/runcard.md``; n3fit's keys in a page that ends with them:
+``python -m nnpdf_lite.runcard docs/from-n3fit.md``."""
 
 import sys
+from pathlib import Path
 
 from . import reference
-from .n3fit_keys import markdown
+from .n3fit_keys import TABLE_HEAD, markdown
 
-print(markdown() if sys.argv[1:] == ["n3fit"] else reference(), end="")
+if pages := sys.argv[1:]:
+    page = Path(pages[0])
+    page.write_text(page.read_text().partition(TABLE_HEAD)[0] + markdown())
+else:
+    print(reference(), end="")

@@ -207,9 +207,12 @@ def _dotted(value: Any, prefix: str = "") -> Iterator[str]:
                 yield from _dotted(inner, f"{prefix}{name}.")
 
 
+TABLE_HEAD = "| key | here | |\n|---|---|---|"
+
+
 def markdown() -> str:
     """Return the table of keys for ``docs/from-n3fit.md``."""
-    rows = ["| key | here | |", "|---|---|---|"]
+    rows = [TABLE_HEAD]
     rows += [f"| `{key.path}` | {key.status} | {key.note} |" for key in key_table() if key.status != SAME]
     same = ", ".join(f"`{key.path}`" for key in key_table() if key.status == SAME)
     return "\n".join(rows) + f"\n\nThe same as in n3fit: {same}.\n"

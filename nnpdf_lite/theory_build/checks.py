@@ -53,15 +53,21 @@ def _momentum(patch: Patch, evolved: Evolved) -> float:
     """Return the violation of momentum conservation for Sigma and g at Q0."""
     grid, sea = evolved.grid, _shape(evolved.grid.x, _SEA)
     violations = []
+    up = _above_q0(patch, evolved)
     for source in ("Sigma", "g"):
-        total = sum(patch.operator.blocks[out, source] for out in ("Sigma", "g")) @ sea
+        total = sum(patch.operator.blocks[out, source][up] for out in ("Sigma", "g")) @ sea
         violations.append(np.max(np.abs(_integral(grid, total, 0.0) / _integral(grid, sea, 0.0) - 1)))
     return float(max(violations))
 
 
+def _above_q0(patch: Patch, evolved: Evolved) -> np.ndarray:
+    """Return which nodes lie above Q0; below, PDFs turn negative at small x, where the integrals go on in ln(x f)."""
+    return patch.nodes >= evolved.card.evolution.q0
+
+
 def _valence(patch: Patch, evolved: Evolved) -> float:
-    grid, valence = evolved.grid, _shape(evolved.grid.x, _VALENCE)
-    numbers = [_integral(grid, patch.operator.blocks[name, name] @ valence, -1.0) for name in ("V", "V3", "V8")]
+    grid, valence, up = evolved.grid, _shape(evolved.grid.x, _VALENCE), _above_q0(patch, evolved)
+    numbers = [_integral(grid, patch.operator.blocks[name, name][up] @ valence, -1.0) for name in ("V", "V3", "V8")]
     return float(np.max(np.abs(np.array(numbers) / _integral(grid, valence, -1.0) - 1)))
 
 

@@ -48,7 +48,7 @@ def _summary(impact: Impact, shown: pd.DataFrame) -> tuple[Item, ...]:
     kind = "plain" if impact.is_reliable else "note"
     words = impact.verdict()
     items: list[Item] = [Text(words[0].upper() + words[1:] + ".", kind), Table("impact", "", summary(impact))]
-    agreed = agreement(shown)
+    agreed = agreement(impact, shown)
     if agreed:
         items.insert(1, Text(agreed[0].upper() + agreed[1:] + "."))
     return tuple(items)
