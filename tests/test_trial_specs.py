@@ -75,14 +75,12 @@ def test_replicas_of_one_model_form_a_batch_of_one_worker(specs_card):
     assert not {n % 3 for n in numbers[shares[0]]} & {n % 3 for n in numbers[shares[1]]}
 
 
-def test_a_fit_keeps_its_models_when_the_scan_goes_on(specs_card, tmp_path):
-    card = parse_runcard(specs_card)
-    run_fit(card, tmp_path / "fit", [1])
-    scan = tmp_path / "scan" / "trials.jsonl"
-    scan.unlink()
-    resumed = run_fit(card, tmp_path / "fit", [1, 2], resume=True)
-    assert resumed.finished() == [1, 2]
-    assert load_fit(resumed.path).all_replicas.records[1].stop_epoch == 100
+def test_a_fit_keeps_its_models_when_the_scan_goes_on_or_away(mixed, tmp_path):
+    fit, mapping = mixed
+    card = parse_runcard(mapping)
+    kept = fit.folder.models_path
+    gone = card.model_copy(update={"trial_specs": card.trial_specs.model_copy(update={"hyperscan": "gone"})})
+    assert folder_models(kept, gone) == folder_models(tmp_path / "none_yet.json", card)
 
 
 def test_an_override_holds_for_all_models(specs_card, tmp_path):

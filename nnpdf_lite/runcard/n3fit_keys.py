@@ -26,6 +26,11 @@ DIFFERENT = MappingProxyType(
         "save": "without effect: checkpoints are kept, and no weights",
         "tensorboard": "chi2 of every replica; weight_freq and profiling are without effect",
         "debug": "without effect",
+        "kfold.partitions": "each set is in exactly one fold, or in kfold.always_fitted; n3fit fits what is in none",
+        "kfold.loss_type": "chi2: of the data left out alone (hyperopt.md); n3fit 4.1 adds the validation chi2",
+        "kfold.replica_statistic": "central by default: chi2 of the replicas' mean",
+        "kfold.verbosity": "without effect",
+        "trial_specs.hyperscan": "the folder of a scan made here",
         "closuretest.filterseed": "other random numbers: the noise is not n3fit's",
     }
 )
@@ -49,6 +54,9 @@ VALUES = MappingProxyType(
         "fitting.sum_rules": "true, ALL, MSR, VSR, false; TSR and ALLBUTCSR are refused",
         "fitting.basis": "may be left out: NNPDF4.0's ranges",
         "closuretest.fakepdf": "also a fit folder",
+        "hyperscan_config.optimizer": "also ranges of Keras' other options, lists to choose from; not LevenbergMarquardt",
+        "hyperscan_config.architecture.initializers": "names; ALL is not understood",
+        "kfold.penalties": "also positivity",
     }
 )
 
@@ -61,7 +69,7 @@ INSTEAD = MappingProxyType(
         "datacuts.unpolarized_bc": "nothing takes its place",
         "load": "leave it out: weights are drawn from nnseed",
         "load_weights_from_fit": "leave it out: weights are drawn from nnseed",
-        "hyperscan_config": "leave it out: a fit takes the model of parameters",
+        "hyperscan_config": "write ranges and choices (hyperopt.md)",
         "filter_rules": "write added_filter_rules and drop_internal_rules",
         "default_filter_rules": "leave it out: the cuts of NNPDF4.0 hold",
         "default_filter_settings": "write q2min, w2min and maxTau in datacuts",
