@@ -4,7 +4,6 @@ A page may link to a file anywhere in the repository, as GitHub wants it: ``../t
 outside ``docs/`` and is linked to is taken into the site, pages as pages and all else as files.
 """
 
-import logging
 import os
 import posixpath
 import re
@@ -18,26 +17,6 @@ LINK = re.compile(r"(\]\()(?!\w+:|#|/)([^)\s#]+)")
 ELSEWHERE = {"README.md": "index.md"} | {
     f"nnpdf_lite/{package}": f"api/{package}.md" for package in ("ensembles", "closure", "results", "report", "runcard")
 }
-_log = logging.getLogger("mkdocs.hooks.links")
-
-
-def on_config(config):
-    """Leave out of the navigation what is not written yet."""
-    config.nav = _existing(config.nav, Path(config.docs_dir))
-    return config
-
-
-def _existing(entries, folder):
-    kept = []
-    for entry in entries:
-        title, below = next(iter(entry.items())) if isinstance(entry, dict) else (None, entry)
-        if isinstance(below, list):
-            kept.append({title: _existing(below, folder)})
-        elif (folder / below).is_file():
-            kept.append(entry)
-        else:
-            _log.info("%s is in the navigation and not there", below)
-    return kept
 
 
 def on_files(files, config):

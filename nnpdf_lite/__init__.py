@@ -9,9 +9,14 @@
 import types
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import fit as _fit_package
 from .errors import InputError
+
+if TYPE_CHECKING:
+    from .ensembles import PDFSet
+    from .results.fit import Fit
 
 __version__ = "0.1.0"
 __all__ = ["InputError", "__version__", "fit", "load_fit", "load_set"]
@@ -29,7 +34,7 @@ class _CallablePackage(types.ModuleType):
         resume: bool = False,
         cluster: "str | None" = None,
         progress: bool = True,
-    ):
+    ) -> "Fit":
         """Fit a runcard and return the ``Fit``.
 
         Parameters
@@ -70,14 +75,14 @@ _fit_package.__class__ = _CallablePackage
 fit = _fit_package
 
 
-def load_fit(path: "str | Path"):
+def load_fit(path: "str | Path") -> "Fit":
     """Open a fit folder as a ``Fit``; InputError if there is none."""
     from .results.fit import load_fit as load
 
     return load(path)
 
 
-def load_set(what):
+def load_set(what: "str | Path | Fit | PDFSet") -> "PDFSet":
     """Open a fit folder, or an LHAPDF set by name or folder, as a ``PDFSet`` with members, whatever its kind.
 
     Raises

@@ -5,7 +5,7 @@ level 1 fit the same noisy data, and differ also by the many functions that do e
 their own, and carry the uncertainty of the data as well.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +42,7 @@ def levels_table(paths: Sequence[str | Path]) -> pd.DataFrame:
     return uncertainty_ratios(levels)
 
 
-def uncertainty_ratios(levels: dict[int, Sequence[Ensemble]], points: int = 4) -> pd.DataFrame:
+def uncertainty_ratios(levels: Mapping[int, Sequence[Ensemble]], points: int = 4) -> pd.DataFrame:
     """Tabulate uncertainty and arc length of level 0 and 1 as ratios to level 2.
 
     Parameters

@@ -1,6 +1,7 @@
 """One sentence about a closure test: pass, or which estimator is how far off, given how many were looked at."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -109,7 +110,7 @@ def _sentence(rows: pd.DataFrame) -> tuple[bool, str, int, float]:
     return True, f"pass: no estimator is off by more than {rule}; the furthest: {furthest}", looks, limit
 
 
-def _words(row) -> str:
+def _words(row: Any) -> str:
     where = {"data": f"the {row.part} data", "pdf": "the PDFs"}[row.space]
     what = where if row.level == "total" else f"{row.name} in {where}"
     side = "above" if row.sigma > 0 else "below"

@@ -48,7 +48,7 @@ def dataset_folders() -> list[Path]:
 
 def available_datasets() -> list[str]:
     """Return the names of every dataset that can be loaded, sorted."""
-    names = set()
+    names: set[str] = set()
     for folder in dataset_folders():
         for metadata in folder.glob("*/metadata.yaml"):
             # Scanned for one key, not parsed: this list also serves error messages, which should not take seconds.

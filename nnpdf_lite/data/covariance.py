@@ -89,7 +89,7 @@ def absolute_errors(dataset: Dataset, t0_predictions: np.ndarray | None = None) 
     return uncertainties.values * scale
 
 
-def cholesky(covariance: np.ndarray, labels: Sequence[str]) -> np.ndarray:
+def cholesky(covariance: np.ndarray, labels: Sequence[str] | np.ndarray) -> np.ndarray:
     """Return the lower triangular L (N, N) with ``L L^T`` equal to the covariance matrix.
 
     Parameters

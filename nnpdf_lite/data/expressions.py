@@ -70,7 +70,9 @@ def evaluate(expression: str | float, variables: Mapping[str, np.ndarray | float
         raise InputError(f"{where}: '{text}' mixes conditions and numbers: {error}.") from error
 
 
-def _value(node: ast.expr, variables: Mapping[str, np.ndarray | float], where: str) -> np.ndarray | float:
+def _value(
+    node: ast.expr, variables: Mapping[str, np.ndarray | float], where: str
+) -> np.ndarray | np.generic | float:
     """Evaluate one node of the syntax tree, refusing every kind of node that is not in the tables."""
     if isinstance(node, ast.Constant) and isinstance(node.value, bool):
         return np.bool_(node.value)
@@ -104,7 +106,7 @@ def _conditions(nodes: list[ast.expr], variables: Mapping[str, np.ndarray | floa
     for node, value in zip(nodes, values):
         if value.dtype != bool:
             raise InputError(f"{where}: '{ast.unparse(node)}' is a number, expected a condition such as 'Q2 > 10'.")
-    return np.broadcast_arrays(*values)
+    return list(np.broadcast_arrays(*values))
 
 
 def _variable(name: str, variables: Mapping[str, np.ndarray | float], where: str) -> np.ndarray | float:

@@ -93,8 +93,9 @@ def pdf_comparison(
         If the sets cannot be compared, or do not cover the scale.
     """
     check_comparable(first, second)
-    one, other = first.table(flavours, x, q), second.table(flavours, x, q)
-    apart = distance_table(first, second, flavours, x, q)
+    points = np.asarray(x, dtype=float)
+    one, other = first.table(flavours, points, q), second.table(flavours, points, q)
+    apart = distance_table(first, second, flavours, points, q)
     return one[["flavour", "x", "central", "sigma"]].assign(
         central_against=other.central, sigma_against=other.sigma,
         distance=apart.distance, sigma_distance=apart.sigma_distance, pull=apart.pull,

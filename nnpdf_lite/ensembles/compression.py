@@ -90,7 +90,7 @@ def compress(
 def write_selection(
     pdf: PDFSet,
     path: str | os.PathLike,
-    members: Sequence[int],
+    members: Sequence[int] | np.ndarray,
     description: str,
     *,
     overwrite: bool = False,

@@ -3,6 +3,7 @@
 import re
 
 import numpy as np
+import pandas as pd
 
 from ..errors import InputError
 from ..runcard import BasisEntry, Runcard
@@ -57,7 +58,7 @@ def next_runcard(pdf: PDFSet, *, limits: bool = True, new_seeds: bool = True) ->
     return "".join(f"# {line}".rstrip() + "\n" for line in lines) + "\n" + text
 
 
-def _basis(card: Runcard, table) -> tuple[BasisEntry, ...]:
+def _basis(card: Runcard, table: pd.DataFrame) -> tuple[BasisEntry, ...]:
     entries = []
     for entry in card.fitting.basis:
         new = {}

@@ -9,6 +9,7 @@ antiquarks, each with either parton in either proton.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -70,7 +71,7 @@ def luminosities(
     return Members(np.stack(columns, axis=2), pdf.errors)
 
 
-def luminosity_table(pdf: PDFSet, masses: np.ndarray | None = None, sqrts: float = LHC, **options) -> pd.DataFrame:
+def luminosity_table(pdf: PDFSet, masses: np.ndarray | None = None, sqrts: float = LHC, **options: Any) -> pd.DataFrame:
     """Tabulate luminosities: ``channel``, ``mass`` (GeV), ``central``, ``sigma``, ``low68``, ``high68`` (1/GeV^2)."""
     masses = default_masses(sqrts) if masses is None else np.atleast_1d(np.asarray(masses, dtype=float))
     members = luminosities(pdf, masses, sqrts, **options)

@@ -70,7 +70,9 @@ class BatchTrainer(ABC):
 
     # --- state -----------------------------------------------------------------------------------------------------
 
-    def initial_state(self, replicas: Sequence[int], attempts: Sequence[int] | None = None) -> State:
+    def initial_state(
+        self, replicas: Sequence[int] | np.ndarray, attempts: Sequence[int] | np.ndarray | None = None
+    ) -> State:
         """Return the state of fresh replicas: everything that changes during training, replicas first."""
         attempts = np.zeros(len(replicas), int) if attempts is None else np.asarray(attempts)
         drawn = self.model.initial([replica_seed(self.card, r, a) for r, a in zip(replicas, attempts)])

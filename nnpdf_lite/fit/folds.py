@@ -209,7 +209,7 @@ def replica_number(fold: int, replica: int, replicas: int) -> int:
 
 def folded_replicas(folding: KFolding, card: Runcard, replicas: int, dtype: type) -> Mapping[int, dict[str, np.ndarray]]:
     """Fold the masks and pseudo-data of ``replicas`` replicas of each fold; depends on the card's seeds and ``diagonal_frac`` alone."""
-    folded = {}
+    folded: dict[int, dict[str, np.ndarray]] = {}
     for fold in range(len(folding.whole)):
         for replica in range(replicas):
             number = replica_number(fold, replica, replicas)

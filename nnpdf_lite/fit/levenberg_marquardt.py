@@ -9,6 +9,7 @@ So a replica is the same, bit for bit, in any batch.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -70,7 +71,7 @@ class LevenbergMarquardt(BatchTrainer):
     @property
     def raises(self) -> int:
         """How often multipliers grow until they reach ``maxlambda``."""
-        return self.options["constraint_steps"]
+        return int(self.options["constraint_steps"])
 
     # --- what the batch asks for -----------------------------------------------------------------------------------
 
@@ -184,7 +185,7 @@ class LevenbergMarquardt(BatchTrainer):
         constraints = weights.wall(at.positivity), weights.integrability * at.integrability
         return replica.data(at.xf, at.nonlinear), *constraints, (self.decay * parameters)[self.decay > 0]
 
-    def _loss(self, *point) -> float:
+    def _loss(self, *point: Any) -> float:
         return sum(float(residual @ residual) for residual in self._residuals(*point))
 
     def _linearise(

@@ -76,7 +76,7 @@ class Ensemble:
         """Mean of the replicas, (1, X, 14)."""
         return self.f.mean(axis=0, keepdims=True)
 
-    def select(self, positions: Sequence[int]) -> "Ensemble":
+    def select(self, positions: Sequence[int] | np.ndarray) -> "Ensemble":
         """Return the ensemble of the replicas at these positions."""
         return Ensemble(self.x, self.f[list(positions)], self.q0, tuple(self.records[i] for i in positions))
 

@@ -133,7 +133,7 @@ def _block(path: Path) -> type[BaseModel]:
 
 
 def _field(path: Path) -> FieldInfo:
-    return _block(path[:-1]).model_fields[path[-1]]
+    return _block(path[:-1]).model_fields[str(path[-1])]
 
 
 def _unknown(path: Path) -> str:

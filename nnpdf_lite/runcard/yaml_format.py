@@ -103,6 +103,7 @@ class _Builder:
             return [self.build(item, (*path, index), parents) for index, item in enumerate(node.value)]
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path, parents)
+        assert isinstance(node, yaml.ScalarNode)  # the third and last kind
         return _scalar(node)
 
     def _mapping(self, node: yaml.MappingNode, path: Path, parents: tuple[int, ...]) -> dict[str, Any]:

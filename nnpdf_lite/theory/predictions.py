@@ -111,9 +111,9 @@ def load_dataset_theory(dataset: Dataset, card: TheoryCard) -> DatasetTheory:
     for name, value in (meta.shifts or {}).items():
         if not isinstance(value, int) or value < 0:
             raise InputError(f"dataset '{dataset.name}': shift of {name} is {value!r}, expected a number of rows")
-    for name, value in (meta.normalization or {}).items():
-        if not isinstance(value, (int, float)) or not np.isfinite(value):
-            raise InputError(f"dataset '{dataset.name}': normalization of {name} is {value!r}, expected a number")
+    for name, factor in (meta.normalization or {}).items():
+        if not isinstance(factor, (int, float)) or not np.isfinite(factor):
+            raise InputError(f"dataset '{dataset.name}': normalization of {name} is {factor!r}, expected a number")
     operands = [_operand(dataset, tables, card, i == needed - 1) for i, tables in enumerate(meta.fk_tables)]
     return DatasetTheory(dataset.name, meta.operation, tuple(operands))
 
@@ -132,17 +132,17 @@ def _operand(dataset: Dataset, names: tuple[str, ...], card: TheoryCard, is_last
         blocks.append(_embed(table, x, channels))
         rows.append(np.arange(start, start + len(table.table)))
         start += len(table.table)
-    rows, table = np.concatenate(rows), np.concatenate(blocks)
-    if dataset.theory.operation == "RATIO" and is_last and (len(table) == 1 or not table[1:].any()):
+    held, values = np.concatenate(rows), np.concatenate(blocks)
+    if dataset.theory.operation == "RATIO" and is_last and (len(values) == 1 or not values[1:].any()):
         # A denominator of one bin (a total cross section) divides every point.
-        return Operand(x, channels, np.repeat(table[:1], len(dataset.kept), axis=0))
-    missing = np.setdiff1d(dataset.kept, rows)
+        return Operand(x, channels, np.repeat(values[:1], len(dataset.kept), axis=0))
+    missing = np.setdiff1d(dataset.kept, held)
     if len(missing):
         raise InputError(
             f"dataset '{dataset.name}': FK table(s) {', '.join(names)} of theory '{card.name}' have no row for point "
             f"{missing[0]} ({len(missing)} missing of {len(dataset.kept)})"
         )
-    return Operand(x, channels, table[np.searchsorted(rows, dataset.kept)])
+    return Operand(x, channels, values[np.searchsorted(held, dataset.kept)])
 
 
 def _scaled_table(dataset: Dataset, name: str, card: TheoryCard) -> FKTable:
@@ -161,7 +161,7 @@ def _scaled_table(dataset: Dataset, name: str, card: TheoryCard) -> FKTable:
 
 def _embed(table: FKTable, x: np.ndarray, channels: np.ndarray) -> np.ndarray:
     """Write a table into a wider x grid and channel list; what it lacks is zero."""
-    where = [int(np.flatnonzero((channels == channel).all(axis=1))[0]) for channel in table.channels]
+    where = np.array([np.flatnonzero((channels == channel).all(axis=1))[0] for channel in table.channels])
     out = np.zeros((len(table.table), len(channels)) + (len(x),) * table.n_hadrons)
     nodes = nodes_in(table.x, x)
     out[np.ix_(np.arange(len(table.table)), where, *[nodes] * table.n_hadrons)] = table.table
