@@ -47,13 +47,13 @@ def test_the_layout_is_that_of_the_field(tiny_fit):
     assert (tiny_fit / "filter.yml").is_file()
     for replica in (1, 2, 3):
         names = {path.name for path in (tiny_fit / "nnfit" / f"replica_{replica}").iterdir()}
-        assert names == {"tiny.json", "tiny.exportgrid", "pseudodata.csv"}
+        assert names == {"tiny.json", "tiny.exportgrid", "pseudodata.csv", "chi2exps.log"}
     assert not list(tiny_fit.rglob("*.part"))
 
 
 def test_the_full_runcard_is_kept(tiny_fit, small_card):
     card = load_runcard(tiny_fit / "filter.yml")
-    assert card == parse_runcard(small_card)
+    assert card == parse_runcard(small_card | {"replicas": 100}), "all but how many replicas were wanted"
     assert "threshold_chi2" in yaml.safe_load((tiny_fit / "filter.yml").read_text())["parameters"]
 
 

@@ -228,7 +228,7 @@ def write_replica(
 def _history_log(record: ReplicaRecord) -> dict[str, dict[str, float]]:
     """Return the history of a replica as n3fit logs it; NNPDF's postfit takes no replica without that file."""
     rows = np.asarray(record.history, float).reshape(-1, 3).round(6).tolist()
-    return {str(int(epoch)): {"training_loss": training, "validation_loss": valid} for epoch, training, valid in rows}
+    return {f"{epoch:.0f}": {"training_loss": training, "validation_loss": valid} for epoch, training, valid in rows}
 
 
 def read_ensemble(folder: FitFolder) -> Ensemble:
