@@ -144,7 +144,9 @@ def test_a_dumped_card_has_no_option_that_n3fits_optimisers_refuse(name):
 
 def test_the_card_of_a_fit_folder_has_no_key_that_nnpdfs_programs_use_for_something_else():
     full, kept = (yaml.safe_load(text) for text in (parse_runcard(SMALL).dump(), parse_runcard(SMALL).dump_for_folder()))
-    assert full.pop("replicas") == 100 and full == kept
+    assert full.pop("replicas") == 100
+    assert kept == {key: value for key, value in full.items() if value is not None}, "some stop at hyperscan_config: null"
+    assert parse_runcard(kept) == parse_runcard(SMALL)
     assert kept["theory"] == {"theoryid": SMALL["theory"]["theoryid"]}, "t0theoryid: null is a mistake to n3fit"
 
 

@@ -128,20 +128,20 @@ def run_closure(
             "fit the others, or choose another --output"
         )
     if len(present) < fits * replicas:
+        measured = measured_problem(card)
+        truth = truth_predictions(measured, card)
+        problems = _problems(measured, card, truth, fits)
+        data = np.concatenate(
+            [replica_data(problems[f], card, fit_replicas(f, replicas)) for f in range(fits)]
+        )
+        models = folder_models(folder.path / "models.json", card)
+        task = prepare(problems[0], card, range(1, fits * replicas + 1), data, models)
+        loaded = time.monotonic() - started
         with open_pool(cluster, watcher) as pool:
-            measured = measured_problem(card)
-            truth = truth_predictions(measured, card)
-            problems = _problems(measured, card, truth, fits)
-            data = np.concatenate(
-                [replica_data(problems[f], card, fit_replicas(f, replicas)) for f in range(fits)]
-            )
-            models = folder_models(folder.path / "models.json", card)
-            task = prepare(problems[0], card, range(1, fits * replicas + 1), data, models)
             _create(folder, card, measured, truth)
             keep_models(folder.path / "models.json", models)
             for f in range(fits):
                 create_folder(folder.fit_path(f), fit_card(card, f))
-            loaded = time.monotonic() - started
             watcher.note(
                 f"{fits} fits of {replicas} replicas, {measured.n_data} points, {len(present)} replicas there already; "
                 f"{workers_text(fits * replicas, card, pool)}; data and theory loaded in {loaded:.1f} s"

@@ -76,8 +76,6 @@ def run_scan(
     history = History(card, algorithm, seed)
     check_space(card, search_space(card))
     folder, card, task = prepare_scan(card, output, replicas)
-    create_scan(folder, card, replicas)
-    history.tell(folder.trials())
     claims: dict[int, Claim] = {}
 
     def units() -> Iterator[Trial]:
@@ -87,7 +85,9 @@ def run_scan(
             yield history.next(claim.number)
 
     try:
-        with connect(cluster, workers) as pool:
+        with connect(cluster, workers, note=watcher.note) as pool:
+            create_scan(folder, card, replicas)
+            history.tell(folder.trials())
             watcher.start(len(folder.trials()), trials, pool.count)
             for trial, line in pool.run(run_trial, task, units()):
                 folder.append(line | {"algorithm": algorithm, "seed": seed, "finished": time.time()})

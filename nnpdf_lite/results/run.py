@@ -96,13 +96,13 @@ def run_fit(
     if not missing:
         watcher.note(f"all {len(numbers)} replicas are there already")
         return folder
+    problem = build_problem(card)
+    models = folder_models(folder.models_path, card)
+    task = prepare(problem, card, numbers, models=models)
+    loaded = time.monotonic() - started
     with open_pool(cluster, watcher) as pool:
-        problem = build_problem(card)
-        models = folder_models(folder.models_path, card)
-        task = prepare(problem, card, numbers, models=models)
         create_folder(output, card)  # only now: all mistakes that a card can have have been looked for
         keep_models(folder.models_path, models)
-        loaded = time.monotonic() - started
         watcher.note(
             f"{problem.n_data} points, {len(missing)} replicas, {workers_text(len(numbers), card, pool)}; "
             f"data and theory loaded in {loaded:.1f} s"
@@ -140,7 +140,7 @@ def keep_models(path: Path, models: tuple[Runcard, ...]) -> None:
 
 
 def open_pool(cluster: str | None, watcher: Watcher) -> AbstractContextManager[Pool | None]:
-    """Open the pool that trains, before anything else is done; None stands for processes of our own."""
+    """Open the pool that trains; None stands for processes of our own."""
     return connect(cluster, note=watcher.note) if cluster else nullcontext()
 
 

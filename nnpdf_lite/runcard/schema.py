@@ -293,8 +293,11 @@ class Runcard(Block):
         return copy.deepcopy(_plain(self))
 
     def dump_for_folder(self) -> str:
-        """Return the card as a fit folder keeps it: without ``replicas``, which NNPDF's programs use for something else."""
-        return write_yaml({name: value for name, value in _plain(self).items() if name != "replicas"})
+        """Return the card as a fit folder keeps it, for NNPDF's programs too.
+
+        Left out are ``replicas``, a word they use for something else, and keys without a value, which they stumble over.
+        """
+        return write_yaml({name: value for name, value in _plain(self).items() if name != "replicas" and value is not None})
 
 
 def _plain(value: Any) -> Any:
