@@ -17,10 +17,11 @@ from rich.console import Console
 
 import nnpdf_lite
 from nnpdf_lite import cli
+from nnpdf_lite.commands.tables import print_json, print_table
+from nnpdf_lite.commands.usage import replica_numbers
 from nnpdf_lite.fit.training_task import Progress
 from nnpdf_lite.results import progress
 from nnpdf_lite.runcard import find_runcard, json_schema
-from nnpdf_lite.tables import print_json, print_table
 
 ROOT = Path(__file__).parents[1]
 VERBS = ("run", "fit", "validate", "data", "chi2", "postfit", "evolve", "schema")
@@ -136,7 +137,7 @@ def test_debug_shows_the_traceback_wherever_it_stands(arguments):
 
 
 def test_replica_numbers_may_be_ranges_and_lists():
-    assert cli.replica_numbers("1-3, 7,2") == [1, 2, 3, 7]
+    assert replica_numbers("1-3, 7,2") == [1, 2, 3, 7]
 
 
 def test_an_interrupt_says_how_to_go_on(call, card_file, monkeypatch):

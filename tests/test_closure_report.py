@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import CLOSURE
+from toy_cards import CLOSURE
 
 from nnpdf_lite import cli
 from nnpdf_lite.closure.levels import levels_table

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import CLOSURE
+from toy_cards import CLOSURE
 
 import nnpdf_lite
 from nnpdf_lite import cli

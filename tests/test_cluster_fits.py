@@ -79,7 +79,7 @@ def test_a_fit_on_local_workers_is_the_same_bit_for_bit(tiny_fit, small_card, tm
 @pytest.fixture(scope="module")
 def long_card():
     """A card whose training can be interrupted."""
-    from conftest import SMALL_CARD
+    from toy_cards import SMALL_CARD
 
     return SMALL_CARD | {"parameters": SMALL_CARD["parameters"] | {"epochs": 3000}}
 

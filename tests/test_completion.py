@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nnpdf_lite import cli
-from nnpdf_lite.completion import SHELLS
+from nnpdf_lite.commands.completion import SHELLS
 
 ROOT = Path(__file__).parents[1]
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import CLOSURE, SMALL_CARD
+from toy_cards import CLOSURE, SMALL_CARD
 
 import nnpdf_lite
 from nnpdf_lite import cli

@@ -23,6 +23,7 @@ def double_card(small_card):
     """The small card in double precision, for comparisons without rounding."""
     small_card["double_precision"] = True
     small_card["parameters"]["epochs"] = 200
+    small_card["operator_tolerance"] = 1e-5  # folds compress the theory of all data, a fit that of its own
     return small_card
 
 
@@ -73,7 +74,7 @@ def test_predictions_and_chi2_of_a_fold_are_those_of_the_tables(double_card):
 
         exact = predict(problem.theories, on_nodes)
         sigma = np.sqrt(np.diag(covmat))
-        # The compressed theory may err by operator_tolerance, 1e-4 of an error, the sum rules by 1e-6.
+        # The compressed theory may err by operator_tolerance, 1e-3 of an error, the sum rules by 1e-6.
         np.testing.assert_allclose(everything / sigma, exact / sigma, rtol=1e-4, atol=1e-3)
         difference = (exact - problem.central)[:, fold.kept]
         chi2 = [d @ np.linalg.solve(covmat[np.ix_(fold.kept, fold.kept)], d) / len(d) for d in difference]

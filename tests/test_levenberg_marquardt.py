@@ -51,7 +51,7 @@ def trained(trainer, replicas=REPLICAS):
 @pytest.fixture(scope="module")
 def trainer(small_problem):
     """In double precision; shared, for it keeps nothing that changes a result."""
-    from conftest import SMALL_CARD
+    from toy_cards import SMALL_CARD
 
     return make_trainer(copy.deepcopy(SMALL_CARD), small_problem)
 

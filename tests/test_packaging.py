@@ -21,7 +21,7 @@ PACKAGE = Path(nnpdf_lite.__file__).parent
 #: Subpackages in the order of the design: each imports only those before it.
 ORDER = (
     *("runcard", "data", "theory", "evolution", "theory_build", "measurements", "pdf", "cluster"),
-    *("fit", "results", "ensembles", "closure", "impact", "hyperopt", "report"),
+    *("fit", "results", "ensembles", "closure", "impact", "hyperopt", "report", "commands"),
 )
 #: What every part may import. All other modules beside the subpackages are the interface, which comes last.
 GROUND = ("errors", "paths", "flavours")

@@ -22,7 +22,7 @@ def make_trainer(card, problem, replicas=REPLICAS, parameters=None, **keys):
 @pytest.fixture(scope="module")
 def trainer(small_problem):
     """In double precision, with room for 300 epochs; shared, for it holds no state."""
-    from conftest import SMALL_CARD
+    from toy_cards import SMALL_CARD
 
     return Trainer(prepare(small_problem, parse_runcard({**SMALL_CARD, "double_precision": True}), REPLICAS))
 

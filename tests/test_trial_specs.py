@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import SMALL_CARD
+from toy_cards import SMALL_CARD
 
 from nnpdf_lite.errors import InputError
 from nnpdf_lite.fit.methodologies import scan_models

@@ -263,7 +263,7 @@ class Runcard(Block):
         None, description="Most cores to use; null: all of them."
     )
     operator_tolerance: number(0, below=1) = Field(
-        1e-4,
+        1e-3,
         description="Largest change of any prediction, in units of its experimental uncertainty, that compressing the "
         "theory may make; 0 leaves it exact. Not an n3fit key.",
     )

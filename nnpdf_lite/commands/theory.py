@@ -6,13 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import InputError
+from ..errors import InputError
+from .tables import show
 from .usage import UsageParser
 
 if TYPE_CHECKING:
-    import pandas as pd
 
-    from .theory import TheoryCard
+    from ..theory import TheoryCard
 
 
 def add_theory_verbs(theory: UsageParser, parents: list[argparse.ArgumentParser], tables: UsageParser) -> None:
@@ -55,9 +55,9 @@ def add_theory_verbs(theory: UsageParser, parents: list[argparse.ArgumentParser]
 
 def build(options: argparse.Namespace) -> None:
     """Build a theory and print where it is."""
-    from .theory_build.build import Request, build
-    from .theory_build.progress import Progress
-    from .theory_build.variations import alphas_variations, scale_variations
+    from ..theory_build.build import Request, build
+    from ..theory_build.progress import Progress
+    from ..theory_build.variations import alphas_variations, scale_variations
 
     card, folder = _card(options.card)
     variations = alphas_variations(options.alphas) if options.alphas else {}
@@ -79,10 +79,10 @@ def build(options: argparse.Namespace) -> None:
 
 def check(options: argparse.Namespace) -> None:
     """Tabulate the checks of a theory folder; a failed one is an error."""
-    from .theory_build.compare import check
+    from ..theory_build.compare import check
 
     table = check(_folder(options.folder))
-    _show(table, options)
+    show(table, options)
     failed = table[~table["ok"]]
     if len(failed):
         first = failed.iloc[0]
@@ -91,8 +91,8 @@ def check(options: argparse.Namespace) -> None:
 
 def compare(options: argparse.Namespace) -> None:
     """Tabulate relative differences of predictions."""
-    from .pdf.lhapdf_set import load_pdf_set
-    from .theory_build.compare import compare
+    from ..pdf.lhapdf_set import load_pdf_set
+    from ..theory_build.compare import compare
 
     theories = [_theory(name) for name in (options.folder, options.reference)]
     pdf = load_pdf_set(options.pdf)
@@ -100,15 +100,15 @@ def compare(options: argparse.Namespace) -> None:
     table = compare(*(theory.folder for theory in theories), lambda x: pdf.evolution_basis(x, q0))
     if not options.json:
         table = table.assign(**{name: table[name].map("{:.1e}".format) for name in ("median", "max")})
-    _show(table, options)
+    show(table, options)
 
 
 def operator(options: argparse.Namespace) -> None:
     """Write an EKO and print where it is."""
-    from .evolution.interpolation import XGrid
-    from .theory_build.atlas import field_xgrid
-    from .theory_build.card import BuildCard
-    from .theory_build.eko_format import write_eko
+    from ..evolution.interpolation import XGrid
+    from ..theory_build.atlas import field_xgrid
+    from ..theory_build.card import BuildCard
+    from ..theory_build.eko_format import write_eko
 
     card, _ = _card(options.card)
     print(write_eko(Path(options.output), BuildCard.read(card), options.scales, XGrid(field_xgrid())))
@@ -116,7 +116,7 @@ def operator(options: argparse.Namespace) -> None:
 
 def _folder(name: str) -> Path:
     """Return a theory's folder, finished or not, or that of a theory of this name."""
-    from .theory import load_theory
+    from ..theory import load_theory
 
     folder = Path(name).expanduser()
     return folder if folder.is_dir() else load_theory(name).folder
@@ -124,7 +124,7 @@ def _folder(name: str) -> Path:
 
 def _theory(name: str) -> "TheoryCard":
     """Return a theory by folder, or else by name."""
-    from .theory import load_theory
+    from ..theory import load_theory
 
     folder = Path(name).expanduser()
     return load_theory(str(folder.resolve()) if (folder / "fastkernel").is_dir() else name)
@@ -134,7 +134,7 @@ def _card(name: str) -> tuple[dict, Path]:
     """Return a theory card and the folder it lies in."""
     path = Path(name).expanduser()
     if not path.is_file():
-        from .theory import load_theory
+        from ..theory import load_theory
 
         theory = load_theory(name)
         return dict(theory.parameters), theory.folder
@@ -163,12 +163,3 @@ def _positive_number(text: str) -> float:
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"'{text}': expected a positive number")
     return value
-
-
-def _show(table: "pd.DataFrame", options: argparse.Namespace) -> None:
-    from .tables import print_json, print_table
-
-    if options.json:
-        print_json(table)
-    else:
-        print_table(table)

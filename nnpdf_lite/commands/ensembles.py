@@ -1,4 +1,4 @@
-"""The verbs that look at finished sets and make sets of them: one thin function each, as in `cli`."""
+"""The verbs that look at finished sets and make sets of them: one thin function each."""
 
 import argparse
 import json
@@ -7,19 +7,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import InputError
+from ..errors import InputError
 from .tables import json_rows, print_json, print_table
 from .usage import UsageParser, positive_number, positive_numbers, seed
 
 if TYPE_CHECKING:
-    from .ensembles import PDFSet
-    from .results.fit import Fit
-    from .runcard import Runcard
+    from ..ensembles import PDFSet
+    from ..results.fit import Fit
+    from ..runcard import Runcard
 
 _SET = "fit folder, or an LHAPDF set by name or folder"
 
 
-def add_verbs(verb: Callable[..., argparse.ArgumentParser], tables: UsageParser) -> None:
+def add_ensemble_verbs(verb: Callable[..., argparse.ArgumentParser], tables: UsageParser) -> None:
     """Add the verbs with ``verb(name, function, summary, example, parents)``; ``tables`` holds their ``--json``."""
     one = UsageParser(add_help=False)
     one.add_argument("set", metavar="FIT|SET", help=_SET)
@@ -73,7 +73,7 @@ def add_verbs(verb: Callable[..., argparse.ArgumentParser], tables: UsageParser)
 
 def compare(options: argparse.Namespace) -> None:
     """Print chi2, where there are data, and PDFs of two sets."""
-    from .ensembles.comparison import check_comparable, chi2_comparison, pdf_comparison
+    from ..ensembles.comparison import check_comparable, chi2_comparison, pdf_comparison
 
     first, second = (_open(what, read=False) for what in options.sets)
     check_comparable(first, second)
@@ -94,8 +94,8 @@ def compare(options: argparse.Namespace) -> None:
 
 def next_card(options: argparse.Namespace) -> None:
     """Print the runcard of the next iteration."""
-    from .ensembles.iteration import next_runcard
-    from .results.fit import load_fit
+    from ..ensembles.iteration import next_runcard
+    from ..results.fit import load_fit
 
     text = next_runcard(_open(load_fit(options.fit)), limits=not options.no_limits, new_seeds=not options.keep_seeds)
     sys.stdout.write(text)
@@ -103,8 +103,8 @@ def next_card(options: argparse.Namespace) -> None:
 
 def hessian(options: argparse.Namespace) -> None:
     """Write a Hessian set and print where it is."""
-    from .ensembles.hessian import write_hessian
-    from .results.progress import track
+    from ..ensembles.hessian import write_hessian
+    from ..results.progress import track
 
     _check_output(options.output)
     print(write_hessian(_open(options.set), options.output, options.eigenvectors, track=track))
@@ -112,9 +112,9 @@ def hessian(options: argparse.Namespace) -> None:
 
 def compress(options: argparse.Namespace) -> None:
     """Write a compressed set and tabulate how well it does."""
-    from .ensembles.compression import compress as search
-    from .ensembles.compression import write_selection
-    from .results.progress import track
+    from ..ensembles.compression import compress as search
+    from ..ensembles.compression import write_selection
+    from ..results.progress import track
 
     _check_output(options.output)
     pdf = _open(options.set)
@@ -133,10 +133,10 @@ def reweight(options: argparse.Namespace) -> None:
         _check_output(options.output)
     pdf = _open(options.set, read=False)
     card = _new_data(options, pdf)
-    from .ensembles.compression import write_selection
-    from .ensembles.reweighting import reweight_set, reweighting_table
-    from .fit.problem import build_problem
-    from .results.progress import track
+    from ..ensembles.compression import write_selection
+    from ..ensembles.reweighting import reweight_set, reweighting_table
+    from ..fit.problem import build_problem
+    from ..results.progress import track
 
     problem = build_problem(card)
     result, predictions = reweight_set(_read(pdf), problem, options.method)
@@ -166,8 +166,8 @@ def reweight(options: argparse.Namespace) -> None:
 
 def combine(options: argparse.Namespace) -> None:
     """Write a combined set and print where it is."""
-    from .ensembles.set_combination import write_combination
-    from .results.progress import track
+    from ..ensembles.set_combination import write_combination
+    from ..results.progress import track
 
     _check_output(options.output)
     sets = [_open(what, read=False) for what in options.sets]
@@ -175,28 +175,28 @@ def combine(options: argparse.Namespace) -> None:
 
 
 def _open(what: "str | Fit", read: bool = True) -> "PDFSet":
-    from .ensembles import load_set
+    from ..ensembles import load_set
 
     pdf = load_set(what)
     return _read(pdf) if read else pdf
 
 
 def _read(pdf: "PDFSet") -> "PDFSet":
-    from .results.progress import track
+    from ..results.progress import track
 
     return pdf.read(track)
 
 
 def _check_output(path: str) -> None:
     """Refuse a name that is taken before any work is done."""
-    from .pdf.lhapdf_format import check_free
+    from ..pdf.lhapdf_format import check_free
 
     check_free(path)
 
 
 def _new_data(options: argparse.Namespace, pdf: "PDFSet") -> "Runcard":
     """Return the runcard of the new data, or make one from dataset names; say which data the fit had already."""
-    from .runcard import load_runcard, parse_runcard
+    from ..runcard import load_runcard, parse_runcard
 
     if options.theory is not None:
         split = [name.partition(":")[::2] for name in options.data]

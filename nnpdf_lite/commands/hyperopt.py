@@ -2,17 +2,22 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from .errors import InputError
+from ..errors import InputError
 from .usage import add_cluster_option, seed
 
 #: What may stand before a scan, instead of a runcard.
 ACTIONS = ("best", "report")
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the verb."""
+def add_verb(verb: Callable) -> None:
+    """Add the verb."""
+    parser = verb(
+        "hyperopt", run, "scan hyperparameters with folds of the data; the runcard of the best trial",
+        "hyperopt dis_nnlo_hyperopt --trials 500",
+    )  # fmt: skip
     parser.add_argument(
         "what", nargs="+", metavar="RUNCARD | best SCAN | report SCAN",
         help="a runcard to scan; or print the runcard of the best trial of a scan, or write its report",
@@ -28,7 +33,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Do what is asked for."""
+    """Scan hyperparameters, print the runcard of the best trial, or write the report."""
     action, *rest = options.what
     if action in ACTIONS and len(rest) == 1:
         scanning = ("trials", "replicas", "workers", "algorithm", "seed", "cluster")
@@ -45,7 +50,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _best(scan: str, options: argparse.Namespace) -> None:
-    from .hyperopt.scan import best_card
+    from ..hyperopt.scan import best_card
 
     if options.output:
         raise InputError("hyperopt best: takes no --output; the runcard goes to standard output")
@@ -53,19 +58,19 @@ def _best(scan: str, options: argparse.Namespace) -> None:
 
 
 def _report(scan: str, options: argparse.Namespace) -> None:
-    from .report.build import write_scan_report
-    from .results.progress import track
+    from ..report.build import write_scan_report
+    from ..results.progress import track
 
     print(write_scan_report(Path(scan), options.output and Path(options.output), track=track))
 
 
 def _scan(runcard: str, options: argparse.Namespace) -> None:
-    from .runcard import load_runcard
+    from ..runcard import load_runcard
 
     card = load_runcard(runcard)
-    from .fit.parallel import worker_count
-    from .hyperopt.progress import TerminalWatcher
-    from .hyperopt.scan import run_scan
+    from ..fit.parallel import worker_count
+    from ..hyperopt.progress import TerminalWatcher
+    from ..hyperopt.scan import run_scan
 
     trials = 500 if options.trials is None else options.trials
     if options.workers is not None and options.workers < 1:
@@ -86,8 +91,8 @@ def _scan(runcard: str, options: argparse.Namespace) -> None:
     )
     finished = folder.trials()
     if any(trial["state"] == "ok" for trial in finished):
-        from .report.build import write_scan_report
-        from .results.progress import track
+        from ..report.build import write_scan_report
+        from ..results.progress import track
 
         print(f"report: {write_scan_report(folder.path, None, track=track)}", file=sys.stderr)
     print(folder.path)

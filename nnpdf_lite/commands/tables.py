@@ -1,10 +1,11 @@
 """Tables on standard output: aligned text for people, JSON for programs."""
 
+import argparse
 import json
 import math
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,3 +81,11 @@ def _cell(value: object) -> str:
     if value is True or value is False:
         return "yes" if value else "no"
     return str(value)
+
+
+def show(table: "pd.DataFrame", options: argparse.Namespace, **layout: Any) -> None:
+    """Print a table as the option ``--json`` asks; ``layout`` is that of ``print_table``."""
+    if options.json:
+        print_json(table)
+    else:
+        print_table(table, **layout)

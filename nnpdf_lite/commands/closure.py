@@ -6,12 +6,17 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from .errors import InputError
-from .usage import add_cluster_option, seconds
+from ..errors import InputError
+from .tables import show
+from .usage import UsageParser, add_cluster_option, seconds
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the verb."""
+def add_verb(verb: Callable, tables: UsageParser) -> None:
+    """Add the verb; ``tables`` holds its ``--json``."""
+    parser = verb(
+        "closure", run, "closure tests: fits of a known truth, and whether their errors are right",
+        "closure my_closure.yml --fits 25 --replicas 40", [tables],
+    )  # fmt: skip
     parser.add_argument("what", nargs="+", metavar="RUNCARD|FOLDER", help="a runcard, or the folders of finished fits")
     parser.add_argument("--fits", type=int, metavar="N", help="how many fits (default 25)")
     parser.add_argument("--replicas", type=int, metavar="N", help="replicas of each fit (default 40)")
@@ -32,32 +37,32 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--levels", action="store_true", help="uncertainties of tests of level 0 and 1 over those of level 2")
 
 
-def run(options: argparse.Namespace, show: Callable[..., None]) -> None:
-    """Run the fits of a closure test, or take finished ones; ``show(table, options)`` prints tables."""
+def run(options: argparse.Namespace) -> None:
+    """Run the fits of a closure test, or take finished ones, and tabulate the estimators."""
     running = (options.fits, options.replicas, options.leave_out, options.until, options.edge, options.weight)
     if options.resume or any(value is not None for value in running) or not all(Path(w).is_dir() for w in options.what):
         options.what = [_run_closure(options)]
     if options.compare:
-        from .closure.compare import comparison
+        from ..closure.compare import comparison
 
         show(comparison(options.what), options)
     elif options.levels:
-        from .closure.levels import levels_table
+        from ..closure.levels import levels_table
 
         show(levels_table(options.what), options, group="flavour")
     elif options.weighted:
-        from .closure.inconsistency import weighted_fit_table
-        from .closure.sample import load_sample
+        from ..closure.inconsistency import weighted_fit_table
+        from ..closure.sample import load_sample
 
         show(weighted_fit_table(load_sample(options.what), load_sample([options.weighted])), options)
     else:
-        _estimators(options, show)
+        _estimators(options)
 
 
-def _estimators(options: argparse.Namespace, show: Callable[..., None]) -> None:
-    from .closure.future import future_table
-    from .closure.results import evaluate, write_results
-    from .closure.sample import find_fits, load_sample
+def _estimators(options: argparse.Namespace) -> None:
+    from ..closure.future import future_table
+    from ..closure.results import evaluate, write_results
+    from ..closure.sample import find_fits, load_sample
 
     fits = find_fits(options.what)
     if len(fits) == 1 and fits[0].runcard.closuretest is None:
@@ -66,8 +71,8 @@ def _estimators(options: argparse.Namespace, show: Callable[..., None]) -> None:
     results = evaluate(load_sample(options.what))
     target = options.what[0] if len(options.what) == 1 else options.output
     if target:
-        from .report.build import write_closure_report
-        from .results.progress import track
+        from ..report.build import write_closure_report
+        from ..results.progress import track
 
         paths = write_results(results, Path(target))
         paths.append(write_closure_report(results, Path(target) / "closure", track=track))
@@ -82,7 +87,7 @@ def _estimators(options: argparse.Namespace, show: Callable[..., None]) -> None:
 
 
 def _run_closure(options: argparse.Namespace) -> Path:
-    from .runcard import load_runcard
+    from ..runcard import load_runcard
 
     if len(options.what) > 1:
         wrong = next((what for what in options.what if not Path(what).is_dir()), options.what[1])
@@ -90,14 +95,14 @@ def _run_closure(options: argparse.Namespace) -> Path:
     what = Path(options.what[0])
     started = (what / "runcard.yml").is_file()
     card = load_runcard(what / "runcard.yml" if started else options.what[0])
-    from .closure.multifit import ClosureFolder, leave_out, run_closure
-    from .closure.progress import ClosureWatcher
+    from ..closure.multifit import ClosureFolder, leave_out, run_closure
+    from ..closure.progress import ClosureWatcher
 
     defaults = (len(ClosureFolder(what).fits()), card.replicas) if started else (25, 40)
     fits, replicas = (d if o is None else o for o, d in zip((options.fits, options.replicas), defaults))
     card = leave_out(card, options.leave_out, options.until, options.edge)
     if options.weight:
-        from .closure.inconsistency import weighted_card
+        from ..closure.inconsistency import weighted_card
 
         card = weighted_card(card, options.weight)
     return run_closure(

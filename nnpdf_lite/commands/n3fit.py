@@ -6,11 +6,11 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import InputError
+from ..errors import InputError
 
 if TYPE_CHECKING:
-    from .fit.inventory import Inventory
-    from .runcard.n3fit_keys import Review
+    from ..fit.inventory import Inventory
+    from ..runcard.n3fit_keys import Review
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -21,8 +21,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Print the review of a card; a card that cannot be fitted as it is ends with exit code 2."""
-    from .fit.inventory import take_inventory
-    from .runcard.n3fit_keys import review
+    from ..fit.inventory import take_inventory
+    from ..runcard.n3fit_keys import review
 
     target = Path(options.write) if options.write else None
     if target and target.exists():
@@ -60,7 +60,7 @@ def _lines(found: "Review", inventory: "Inventory | None") -> list[str]:
 
 
 def _data_lines(inventory: "Inventory") -> list[str]:
-    from .theory.missing import count, grouped
+    from ..theory.missing import count, grouped
 
     data = inventory.of("dataset_inputs")
     complete = [item for item in data if item.complete]
@@ -97,7 +97,7 @@ def _summary(found: "Review", inventory: "Inventory | None") -> dict:
 
 
 def _write(target: Path, found: "Review", inventory: "Inventory | None") -> None:
-    from .fit.inventory import runnable
+    from ..fit.inventory import runnable
 
     if found.card is None:
         raise InputError(f"{found.source}: no card can be made of it before what is refused above is corrected")

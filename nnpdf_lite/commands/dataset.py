@@ -2,10 +2,11 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from .errors import InputError
+from ..errors import InputError
+from .tables import show
 from .usage import UsageParser, positive_number
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def add_dataset_verbs(dataset: UsageParser, parents: list[argparse.ArgumentParse
     added.add_argument("--theory", metavar="THEORY", help="check that this theory predicts it, too")
     added = verb("list", show_list, "list datasets", "list HERA", tables)
     added.add_argument("pattern", nargs="?", default="*", help="part of their names, or a pattern with *")
-    added = verb("show", show, "show what is in a dataset", "show HERA_CC_318GEV_EP-SIGMARED --points", tables)
+    added = verb("show", describe, "show what is in a dataset", "show HERA_CC_318GEV_EP-SIGMARED --points", tables)
     added.add_argument("dataset", metavar="DATASET[:VARIANT]", help="name of a dataset")
     added.add_argument("--points", action="store_true", help="every point, with its errors")
 
@@ -88,7 +89,7 @@ def _add_new(new: UsageParser) -> None:
 
 def new(options: argparse.Namespace) -> None:
     """Write a dataset, and say where everything in it came from and what is wrong with it."""
-    from .measurements import Recipe, check_folder, new_dataset
+    from ..measurements import Recipe, check_folder, new_dataset
     from .tables import print_table
 
     made = new_dataset(
@@ -159,8 +160,8 @@ def check(options: argparse.Namespace) -> None:
     """Check folders and tabulate or explain what is wrong; errors make it fail."""
     import pandas as pd
 
-    from .measurements import check_folder
-    from .measurements.contents import folder_of
+    from ..measurements import check_folder
+    from ..measurements.contents import folder_of
     from .tables import print_json
 
     folders = [folder_of(what) for what in options.what]
@@ -183,22 +184,22 @@ def check(options: argparse.Namespace) -> None:
 
 def show_list(options: argparse.Namespace) -> None:
     """Tabulate datasets."""
-    from .measurements.contents import datasets_table
+    from ..measurements.contents import datasets_table
 
-    _show(datasets_table(options.pattern), options, ["variants", "where"])
+    show(datasets_table(options.pattern), options, dispensable=["variants", "where"])
 
 
-def show(options: argparse.Namespace) -> None:
+def describe(options: argparse.Namespace) -> None:
     """Tabulate what is in a dataset."""
-    from .data import load_dataset
-    from .measurements.contents import points_table, sources_table
+    from ..data import load_dataset
+    from ..measurements.contents import points_table, sources_table
 
     name, _, variant = options.dataset.partition(":")
     dataset = load_dataset(name, variant or ())
     table = points_table(dataset)
     if options.points or options.json:
         numbers = table.columns[1:]
-        _show(table if options.json else table.assign(**{n: table[n].map("{:.5g}".format) for n in numbers}), options)
+        show(table if options.json else table.assign(**{n: table[n].map("{:.5g}".format) for n in numbers}), options)
         return
     print(f"{dataset.name}: {dataset.label}\nprocess      {dataset.process_type}\npoints       {len(dataset)}")
     for variable, column in dataset.kinematics.items():
@@ -209,16 +210,7 @@ def show(options: argparse.Namespace) -> None:
         print(f"{key:12} {reference}")
     if len(dataset.uncertainties.names):
         print()
-        _show(sources_table(dataset), options)
-
-
-def _show(table: "pd.DataFrame", options: argparse.Namespace, dispensable: Sequence[str] = ()) -> None:
-    from .tables import print_json, print_table
-
-    if options.json:
-        print_json(table)
-    else:
-        print_table(table, dispensable=dispensable)
+        show(sources_table(dataset), options)
 
 
 def _pair(text: str) -> tuple[str, str]:

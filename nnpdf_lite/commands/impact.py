@@ -6,12 +6,17 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from .errors import InputError
-from .usage import positive_number
+from ..errors import InputError
+from .tables import json_rows, show
+from .usage import UsageParser, positive_number
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the verb."""
+def add_verb(verb: Callable, folder: UsageParser, tables: UsageParser) -> None:
+    """Add the verb; ``folder`` and ``tables`` are the options that others share: the fit folder, and how to print tables."""
+    parser = verb(
+        "impact", run, "what new data would do to a fit: by reweighting, and by fitting again",
+        "impact dis_nnlo --data EMC_NC_250GEV_EM-F2C:rzero --refit", [folder, tables],
+    )  # fmt: skip
     parser.add_argument(
         "--data", action="append", required=True, metavar="DATASET[:VARIANT]", help="new data; once for each set"
     )
@@ -27,14 +32,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="DIR", help="folder of the report (default FIT/impact/DATASET)")
 
 
-def run(options: argparse.Namespace, show: Callable[..., None]) -> None:
-    """Reweight, fit again if asked to, write the report and tabulate; ``show(table, options)`` prints tables."""
-    from .impact import estimate_impact, refit
-    from .impact.tables import agreement, chi2_before_and_after, pdf_table, summary
-    from .report.build import write_impact_report
-    from .report.site import check_target
-    from .results.progress import TerminalWatcher, track
-    from .tables import json_rows
+def run(options: argparse.Namespace) -> None:
+    """Reweight, fit again if asked to, write the report and tabulate."""
+    from ..impact import estimate_impact, refit
+    from ..impact.tables import agreement, chi2_before_and_after, pdf_table, summary
+    from ..report.build import write_impact_report
+    from ..report.site import check_target
+    from ..results.progress import TerminalWatcher, track
 
     if options.replicas is not None and not options.refit:
         raise InputError("impact: --replicas is the number of replicas of the refit; add --refit, or leave it out")

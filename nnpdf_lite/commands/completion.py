@@ -7,7 +7,7 @@ import argparse
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from .errors import nearest
+from ..errors import nearest
 
 SHELLS = ("bash", "zsh", "fish")
 PROGRAM = "nnpdf-lite"
@@ -58,7 +58,7 @@ class _Completer:
 
 
 def _runcards(prefix: str) -> Iterable[str]:
-    from .paths import search_path
+    from ..paths import search_path
 
     shipped = (file.stem for folder in search_path("runcards") for file in folder.glob("*.yml"))
     return [*shipped, *_paths(prefix, lambda path: path.suffix in (".yml", ".yaml"))]
@@ -69,19 +69,19 @@ def _fits(prefix: str) -> Iterable[str]:
 
 
 def _datasets(prefix: str) -> Iterable[str]:
-    from .data.catalogue import available_datasets
+    from ..data.catalogue import available_datasets
 
     return available_datasets()
 
 
 def _theories(prefix: str) -> Iterable[str]:
-    from .paths import search_path
+    from ..paths import search_path
 
     return [path.parent.name for folder in search_path("theory_grids") for path in folder.glob("*/fastkernel")]
 
 
 def _sets(prefix: str) -> Iterable[str]:
-    from .paths import search_path
+    from ..paths import search_path
 
     return [path.parent.name for folder in search_path("pdfsets") for path in folder.glob("*/*.info")]
 
@@ -95,7 +95,7 @@ def _files(prefix: str) -> Iterable[str]:
 
 
 def _figures(prefix: str) -> Iterable[str]:
-    from .report.registry import FIGURES
+    from ..report.registry import FIGURES
 
     return FIGURES
 

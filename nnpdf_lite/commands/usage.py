@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from typing import NoReturn
 
-from .errors import InputError, nearest
+from ..errors import InputError, nearest
 
 
 class UsageParser(argparse.ArgumentParser):
