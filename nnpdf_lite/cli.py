@@ -4,7 +4,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from .commands import closure, hyperopt, impact
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
 
 
-def _message(error: Exception) -> str:
+def _message(error: InputError | OSError | MemoryError) -> str:
     if isinstance(error, InputError):
         return str(error)
     if isinstance(error, MemoryError):
@@ -106,7 +106,9 @@ def _parser() -> UsageParser:
     )  # fmt: skip
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    def verb(name: str, function, summary: str, example: str, parents=()) -> argparse.ArgumentParser:
+    def verb(
+        name: str, function: Callable | None, summary: str, example: str, parents: Sequence[UsageParser] = ()
+    ) -> UsageParser:
         added = verbs.add_parser(
             name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.", parents=[*parents, common],
             epilog=f"example: nnpdf-lite {example}",

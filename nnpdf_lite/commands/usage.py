@@ -3,7 +3,7 @@
 import argparse
 import re
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from ..errors import InputError, nearest
 
@@ -17,8 +17,8 @@ class UsageParser(argparse.ArgumentParser):
         The commands, where there are any.
     """
 
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, allow_abbrev=False, **kwargs)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, **options)
         self.verbs: dict[str, UsageParser] = {}
 
     def error(self, message: str) -> NoReturn:
