@@ -4,7 +4,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from .commands import closure, hyperopt, impact
@@ -14,7 +14,7 @@ from .commands.ensembles import add_ensemble_verbs
 from .commands.fit import add_fit_verbs
 from .commands.report import add_report_verbs
 from .commands.theory import add_theory_verbs
-from .commands.usage import UsageParser
+from .commands.usage import UsageParser, adder_of_verbs
 from .errors import InputError
 
 EXAMPLES = """examples:
@@ -104,19 +104,7 @@ def _parser() -> UsageParser:
         "--print-completion", action=PrintCompletion, metavar="SHELL",
         help=f"print what makes a shell complete arguments ({', '.join(SHELLS)}), and end",
     )  # fmt: skip
-    verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-
-    def verb(
-        name: str, function: Callable | None, summary: str, example: str, parents: Sequence[UsageParser] = ()
-    ) -> UsageParser:
-        added = verbs.add_parser(
-            name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.", parents=[*parents, common],
-            epilog=f"example: nnpdf-lite {example}",
-        )  # fmt: skip
-        added.set_defaults(verb=function)
-        parser.verbs[name] = added
-        return added
-
+    verb = adder_of_verbs(parser, [common])
     add_fit_verbs(verb, folder, tables)
     closure.add_verb(verb, tables)
     hyperopt.add_verb(verb)

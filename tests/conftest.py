@@ -109,3 +109,15 @@ def results(sample):
     from nnpdf_lite.closure.results import evaluate
 
     return evaluate(sample, samples=50)
+
+
+@pytest.fixture
+def call(capsys):
+    """Run a command line; returns exit code, standard output and standard error."""
+    from nnpdf_lite import cli
+
+    def run(*arguments):
+        code = cli.main([str(argument) for argument in arguments])
+        return code, *capsys.readouterr()
+
+    return run

@@ -29,17 +29,6 @@ SETS = ["SLAC_NC_NOTFIXED_P_EM-F2", "NMC_NC_NOTFIXED_EM-F2", "HERA_NC_318GEV_EAV
 
 
 @pytest.fixture
-def call(capsys):
-    """Run a command line; returns exit code, standard output and standard error."""
-
-    def run(*arguments):
-        code = cli.main([str(argument) for argument in arguments])
-        return code, *capsys.readouterr()
-
-    return run
-
-
-@pytest.fixture
 def card_file(tmp_path, small_card):
     path = tmp_path / "small.yml"
     path.write_text(yaml.safe_dump(small_card))

@@ -18,17 +18,6 @@ from nnpdf_lite.runcard import load_runcard
 CHARM = "HERA_NC_318GEV_EAVG_CHARM-SIGMARED"
 
 
-@pytest.fixture
-def call(capsys):
-    """Run a command line; returns exit code, standard output and standard error."""
-
-    def run(*arguments):
-        code = cli.main([str(argument) for argument in arguments])
-        return code, *capsys.readouterr()
-
-    return run
-
-
 @pytest.fixture(scope="module")
 def toys(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sets")

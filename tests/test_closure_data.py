@@ -216,7 +216,7 @@ def cut_set(folder, name, change):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda x, pids: (x[x > 1e-2], pids), r"begins at x = 0.0146, but dataset 'HERA_NC.*' needs PDFs down to x = 1.96e-05"),
+        (lambda x, pids: (x[x > 1e-2], pids), r"begins at x = 0.0146, but dataset 'HERA_NC.*' needs PDFs down to x = 5.61e-06"),
         (lambda x, pids: (x, [p for p in pids if abs(p) != 4]), "but not 4, -4, which theory 'nnlo' has at Q0 = 1.65 GeV"),
         (lambda x, pids: (x, [p for p in pids if p != -3]), "but not -3, which"),
     ],

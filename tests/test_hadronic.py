@@ -275,6 +275,7 @@ def test_training_and_predictions_agree_on_the_chi2(hadronic_card, basis, split)
     hadronic_card["parameters"]["nodes_per_layer"][-1] = len(ranges)
     hadronic_card["same_trvl_per_replica"] = split == "one mask"
     hadronic_card["diagonal_basis"] = split != "per dataset"
+    hadronic_card["operator_tolerance"] = 1e-6
     card = parse_runcard(hadronic_card)
     problem, replicas = build_problem(card), [1, 2]
     task = prepare(problem, card, replicas)

@@ -15,6 +15,7 @@ from nnpdf_lite.runcard.choices import ACTIVATIONS, FITBASES, INITIALIZERS
 
 NODES = integration_nodes(FK_GRID)
 COLUMN = {name: k for k, name in enumerate(EVOLUTION_FLAVOURS)}
+SMALL_X = {"FLAVOUR": [0.9, 1.1], "NN31IC": [0.5, 0.8]}
 VALENCE = {"V": 3.0, "V3": 1.0, "V8": 3.0, "V15": 3.0}
 
 
@@ -24,8 +25,8 @@ def build(small_card):
 
     def model(fitbasis="EVOL", parameters=None, **fitting):
         parameters = {"nodes_per_layer": [25, 20, len(FITBASES[fitbasis])], **(parameters or {})}
-        if fitbasis == "FLAVOUR":
-            entries = [{"fl": fl, "smallx": [0.9, 1.1], "largex": [1.5, 3.5]} for fl in FITBASES["FLAVOUR"]]
+        if fitbasis in SMALL_X:  # no default ranges
+            entries = [{"fl": fl, "smallx": SMALL_X[fitbasis], "largex": [1.5, 3.5]} for fl in FITBASES[fitbasis]]
             if parameters.get("feature_scaling_points"):
                 entries = [{**entry, "largex": None} for entry in entries]
             fitting = {"basis": entries, **fitting}
@@ -54,6 +55,7 @@ MODELS = {
     "EVOL": ("EVOL", {}, 1e-6),
     "CCBAR_ASYMM": ("CCBAR_ASYMM", {}, 1e-6),
     "FLAVOUR": ("FLAVOUR", {}, 1e-6),
+    "NN31IC": ("NN31IC", {}, 1e-6),
     "per flavour": ("EVOL", {"layer_type": "dense_per_flavour"}, 1e-6),
     # The rank of x is smooth piecewise only, and a spline between grid points integrates it less well.
     "scaled": ("EVOL", {"feature_scaling_points": 20}, 1e-3),

@@ -9,7 +9,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nnpdf_lite import cli, paths
+from nnpdf_lite import paths
 from nnpdf_lite.data import covariance, load_dataset
 from nnpdf_lite.errors import InputError
 from nnpdf_lite.measurements import Recipe, new_dataset
@@ -58,17 +58,6 @@ def home(tmp_path, monkeypatch):
     """A working directory, whose ``datasets`` are found."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-@pytest.fixture
-def run(capsys):
-    """Run a command line; returns exit code, standard output and standard error."""
-
-    def call(*arguments):
-        code = cli.main([str(argument) for argument in arguments])
-        return code, *capsys.readouterr()
-
-    return call
 
 
 def table_of(dataset, path):
@@ -331,15 +320,15 @@ def test_published_tables_are_read(home):
     assert list(own.kinematics) == ["y", "m_Z2", "sqrts"] and own.kinematics.sqrts.tolist() == [7000.0] * 2
 
 
-def test_the_whole_way_on_the_command_line(home, run):
+def test_the_whole_way_on_the_command_line(home, call):
     table = hepdata_yaml(home / "t.yaml", [1.0, 2.0], {"stat": [0.1, 0.2], "sys,lumi": ["2%", "2%"]})
-    code, out, err = run("dataset", "new", NAME, table, "--measures", "F2", "--label", "mine")
+    code, out, err = call("dataset", "new", NAME, table, "--measures", "F2", "--label", "mine")
     assert code == 0 and "2 points" in out and "sys_lumi" in out and out.rstrip().endswith("datasets/TEST_NC_318GEV")
-    code, out, err = run("dataset", "check", NAME)
+    code, out, err = call("dataset", "check", NAME)
     assert code == 0 and "no mistakes" in out and not err
-    assert run("dataset", "list", "TEST_NC")[1].split()[-4:] == [NAME, "DIS_NC", "2", "own"]
-    assert "x            0.01 to 0.5" in run("dataset", "show", NAME)[1]
-    code, out, err = run("dataset", "check", "TEST_NC_318GEV", "--theory", "nnlo")
+    assert call("dataset", "list", "TEST_NC")[1].split()[-4:] == [NAME, "DIS_NC", "2", "own"]
+    assert "x            0.01 to 0.5" in call("dataset", "show", NAME)[1]
+    code, out, err = call("dataset", "check", "TEST_NC_318GEV", "--theory", "nnlo")
     assert code == 2 and f"theory 'nnlo' has no FK table '{NAME}'" in err and "nnpdf-lite theory build" in err
 
 
@@ -351,7 +340,7 @@ def test_theory_build_knows_what_an_own_set_measures(home):
     assert (operand.measures, operand.flavour, operand.protons, operand.nucleons) == ("XSHERANC", "total", 26.0, 56.0)
 
 
-def test_datasets_beside_a_runcard_are_found(tmp_path, monkeypatch, run):
+def test_datasets_beside_a_runcard_are_found(tmp_path, monkeypatch, call):
     """From any folder, without setting anything; and a mistake in a name suggests them."""
     monkeypatch.setattr(paths, "_homes", [])
     project = tmp_path / "project"
@@ -360,10 +349,10 @@ def test_datasets_beside_a_runcard_are_found(tmp_path, monkeypatch, run):
     metadata.write_text(metadata.read_text().replace("SLAC_NC_NOTFIXED_P", "MYLAB_NC_NOTFIXED_P"))
     card = {"dataset_inputs": [{"dataset": "MYLAB_NC_NOTFIXED_P_EM-F2", "variant": "legacy_dw"}], "theory": {"theoryid": "nnlo"}}
     (project / "card.yml").write_text(yaml.safe_dump(card))
-    assert run("validate", project / "card.yml")[0] == 0
+    assert call("validate", project / "card.yml")[0] == 0
     card["dataset_inputs"][0]["dataset"] = "MYLAB_NC_NOTFIXED_P_EM-F3"
     (project / "card.yml").write_text(yaml.safe_dump(card))
-    assert "Did you mean 'MYLAB_NC_NOTFIXED_P_EM-F2'" in run("validate", project / "card.yml")[2]
+    assert "Did you mean 'MYLAB_NC_NOTFIXED_P_EM-F2'" in call("validate", project / "card.yml")[2]
 
 
 def test_tables_of_ones_own_add_to_a_theory_of_the_same_card_only(home):

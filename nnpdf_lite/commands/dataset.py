@@ -2,12 +2,11 @@
 
 import argparse
 import sys
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
 from .tables import show
-from .usage import UsageParser, positive_number
+from .usage import UsageParser, adder_of_verbs, positive_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,26 +19,16 @@ _NEW_EXAMPLE = (
 
 def add_dataset_verbs(dataset: UsageParser, parents: list[UsageParser], tables: UsageParser) -> None:
     """Add the verbs below ``dataset`` to its parser."""
-    verbs = dataset.add_subparsers(title="commands", metavar="COMMAND", required=True)
-
-    def verb(name: str, function: Callable, summary: str, example: str, *more: UsageParser) -> UsageParser:
-        added = verbs.add_parser(
-            name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.", parents=[*parents, *more],
-            epilog=f"example: nnpdf-lite dataset {example}",
-        )  # fmt: skip
-        added.set_defaults(verb=function)
-        dataset.verbs[name] = added
-        return added
-
+    verb = adder_of_verbs(dataset, parents)
     _add_new(verb("new", new, "make a dataset of a published table", _NEW_EXAMPLE))
     added = verb(
-        "check", check, "explain every mistake in a dataset", "check datasets/MY_NC_318GEV_EP --theory nnlo", tables
+        "check", check, "explain every mistake in a dataset", "check datasets/MY_NC_318GEV_EP --theory nnlo", [tables]
     )
     added.add_argument("what", nargs="+", metavar="FOLDER|DATASET", help="folder of a set, or its name")
     added.add_argument("--theory", metavar="THEORY", help="check that this theory predicts it, too")
-    added = verb("list", show_list, "list datasets", "list HERA", tables)
+    added = verb("list", show_list, "list datasets", "list HERA", [tables])
     added.add_argument("pattern", nargs="?", default="*", help="part of their names, or a pattern with *")
-    added = verb("show", describe, "show what is in a dataset", "show HERA_CC_318GEV_EP-SIGMARED --points", tables)
+    added = verb("show", describe, "show what is in a dataset", "show HERA_CC_318GEV_EP-SIGMARED --points", [tables])
     added.add_argument("dataset", metavar="DATASET[:VARIANT]", help="name of a dataset")
     added.add_argument("--points", action="store_true", help="every point, with its errors")
 

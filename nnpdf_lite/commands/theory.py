@@ -2,13 +2,12 @@
 
 import argparse
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
 from .tables import show
-from .usage import UsageParser
+from .usage import UsageParser, adder_of_verbs
 
 if TYPE_CHECKING:
 
@@ -17,17 +16,7 @@ if TYPE_CHECKING:
 
 def add_theory_verbs(theory: UsageParser, parents: list[UsageParser], tables: UsageParser) -> None:
     """Add the verbs below ``theory`` to its parser."""
-    verbs = theory.add_subparsers(title="commands", metavar="COMMAND", required=True)
-
-    def verb(name: str, function: Callable, summary: str, example: str, *more: UsageParser) -> UsageParser:
-        added = verbs.add_parser(
-            name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.", parents=[*parents, *more],
-            epilog=f"example: nnpdf-lite theory {example}",
-        )  # fmt: skip
-        added.set_defaults(verb=function)
-        theory.verbs[name] = added
-        return added
-
+    verb = adder_of_verbs(theory, parents)
     added = verb("build", build, "compute FK tables from a theory card", "build nnlo --output my_nnlo --jobs 2")
     added.add_argument("card", metavar="CARD", help="theory card (YAML), or the name of a theory that has one")
     added.add_argument("--output", metavar="DIR", help="folder of the theory; by default the card's name, here")
@@ -37,10 +26,10 @@ def add_theory_verbs(theory: UsageParser, parents: list[UsageParser], tables: Us
     added.add_argument("--scales", metavar="N", help="siblings with muR and muF varied by 2: 3, 5, 7 or 9 points")
     added.add_argument("--q2min", type=_positive_number, default=3.49, metavar="GEV2", help="rows with Q2 above (default 3.49)")
     added.add_argument("--w2min", type=_positive_number, default=12.5, metavar="GEV2", help="rows with W2 above (default 12.5)")
-    added = verb("check", check, "verify the output of a build", "check my_nnlo", tables)
+    added = verb("check", check, "verify the output of a build", "check my_nnlo", [tables])
     added.add_argument("folder", metavar="DIR", help="folder or name of a theory")
     added = verb(
-        "compare", compare, "compare predictions of two theories", "compare my_nnlo nnlo --pdf NNPDFLITE_dis_nnlo", tables
+        "compare", compare, "compare predictions of two theories", "compare my_nnlo nnlo --pdf NNPDFLITE_dis_nnlo", [tables]
     )
     added.add_argument("folder", metavar="DIR", help="folder or name of a theory")
     added.add_argument("reference", metavar="OTHER", help="folder or name of the theory to compare with")

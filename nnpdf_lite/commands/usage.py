@@ -2,7 +2,7 @@
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from ..errors import InputError, nearest
@@ -105,3 +105,24 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:
         return float("nan")
+
+
+def adder_of_verbs(parser: UsageParser, parents: Sequence[UsageParser]) -> Callable[..., UsageParser]:
+    """Return what adds a verb below a parser: ``verb(name, function, summary, example, parents=())``.
+
+    ``parents`` hold the options of all verbs; those given to ``verb`` hold options that several share.
+    """
+    verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def verb(
+        name: str, function: Callable | None, summary: str, example: str, more: Sequence[UsageParser] = ()
+    ) -> UsageParser:
+        added = verbs.add_parser(
+            name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.", parents=[*more, *parents],
+            epilog=f"example: {parser.prog} {example}",
+        )  # fmt: skip
+        added.set_defaults(verb=function)
+        parser.verbs[name] = added
+        return added
+
+    return verb

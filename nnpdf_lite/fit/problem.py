@@ -278,8 +278,7 @@ def check_coverage(pdf: str, theories: Sequence[DatasetTheory], card: TheoryCard
         )
     for theory in theories:
         for operand in theory.operands:
-            used = np.abs(operand.table).sum(axis=(0, 1)).reshape(len(operand.x), -1).any(axis=1)
-            smallest = operand.x[used].min(initial=1.0)
+            smallest = operand.x_needed()
             if smallest < lhapdf.x_min * (1 - 1e-6):
                 raise InputError(
                     f"{pdf} begins at x = {lhapdf.x_min:.3g}, but dataset '{theory.name}' needs PDFs down to "

@@ -9,6 +9,9 @@ from .n3fit_keys import TABLE_HEAD, markdown
 
 if pages := sys.argv[1:]:
     page = Path(pages[0])
-    page.write_text(page.read_text().partition(TABLE_HEAD)[0] + markdown())
+    text, head, _ = page.read_text().partition(TABLE_HEAD)
+    if not head:
+        sys.exit(f"{page}: has no table of n3fit's keys to replace; expected docs/from-n3fit.md")
+    page.write_text(text + markdown())
 else:
     print(reference(), end="")

@@ -40,6 +40,18 @@ class Operand:
         """1 for DIS, 2 for hadron collisions."""
         return self.channels.shape[1]
 
+    def x_needed(self, negligible: float = 1e-3) -> float:
+        """Return the smallest x that matters: what is below adds less than a fraction ``negligible`` of any point.
+
+        Tables reach further down, by the tails of their interpolation basis.
+        """
+        pdf = self.x**-1.2 * (1 - self.x) ** 3  # of the ordinary shape
+        terms = np.abs(self.table).sum(axis=1) * pdf
+        if self.n_hadrons == 2:
+            terms = (terms * pdf[:, None]).sum(axis=1) + (terms * pdf[:, None]).sum(axis=2)
+        below = np.cumsum(terms, axis=1)
+        return float(self.x[(below > negligible * below[:, -1:]).any(axis=0)].min(initial=1.0))
+
     def __call__(self, f: np.ndarray) -> np.ndarray:
         """Convolve with ``f`` (R, X, 14) on ``self.x``; returns (R, n)."""
         first = f[:, :, self.channels[:, 0]]
