@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
 
 
-def _message(error: Exception) -> str:
+def _message(error: InputError | OSError | MemoryError) -> str:
     if isinstance(error, InputError):
         return str(error)
     if isinstance(error, MemoryError):

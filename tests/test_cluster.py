@@ -213,6 +213,12 @@ def test_a_scheduler_that_goes_is_named(monkeypatch):
                 process.kill()
 
 
+def test_a_client_that_gave_up_reaching_its_scheduler_still_names_it(scheduler):
+    with running_worker(scheduler, "--nthreads", "1"), cluster.connect(scheduler) as pool:
+        pool.client.close()  # as it does itself in the end
+        assert f"scheduler {scheduler} has gone" in str(pool.gone())
+
+
 # --- before anything starts ---------------------------------------------------------------------------------------
 
 

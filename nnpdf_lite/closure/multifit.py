@@ -68,7 +68,7 @@ def leave_out(card: Runcard, datasets: str | None, until: int | None, edge: str 
 
 def fit_card(card: Runcard, fit: int) -> Runcard:
     """Return the runcard of a fit, counted from 0: its noise has a seed of its own."""
-    test = card.closuretest
+    test = card.closure
     return card.model_copy(
         update={"closuretest": test.model_copy(update={"filterseed": test.filterseed + fit})}
     )
@@ -235,7 +235,7 @@ def _create(folder: ClosureFolder, card: Runcard, measured: Problem, truth: np.n
 
 def truth_pdf(card: Runcard, q0: float, x: np.ndarray) -> np.ndarray:
     """Return the truth of a card's closure test, f (X, 14) in the evolution basis at ``x`` (X,) and ``q0`` (GeV)."""
-    name, member = split_member(card.closuretest.fakepdf)
+    name, member = split_member(card.closure.fakepdf)
     return load_pdf_set(name).evolution_basis(x, q0, member or 0)
 
 

@@ -60,7 +60,7 @@ class ClosureResults:
             "level": sample.level,
             "inconsistent": settings
             and {"datasets": settings.inconsistent_datasets, "factor": settings.sys_rescaling_factor},
-            "truth": sample.card.closuretest.fakepdf,
+            "truth": sample.card.closure.fakepdf,
             "points": len(sample.truth),
             "fits": dict(zip(sample.names, sample.sizes)),
             "estimators": rows,

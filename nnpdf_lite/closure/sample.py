@@ -68,7 +68,7 @@ class ClosureSample:
     @property
     def level(self) -> int:
         """Level of the closure test: 0, 1 or 2."""
-        return int(self.card.closuretest.fakenoise) + int(self.card.genrep)
+        return int(self.card.closure.fakenoise) + int(self.card.genrep)
 
     @cached_property
     def covmat(self) -> np.ndarray:
@@ -183,7 +183,7 @@ def _comparable(card: Runcard) -> dict[str, Any]:
 def _check_independent(fits: Sequence[Fit]) -> None:
     seen: dict[int, Fit] = {}
     for fit in fits:
-        seed = fit.runcard.closuretest.filterseed
+        seed = fit.runcard.closure.filterseed
         if seed in seen:
             raise InputError(
                 f"{fit.folder.path} and {seen[seed].folder.path} have the same noise (closuretest.filterseed: {seed}); "

@@ -88,7 +88,8 @@ class Replacement:
     """Submits jobs anew that have ended: dask-jobqueue does so only for jobs of a single worker."""
 
     def __init__(self, cluster: Any, jobs: int):
-        self.cluster, self.jobs, self.seen = cluster, jobs, {}
+        self.cluster, self.jobs = cluster, jobs
+        self.seen: dict[Any, float] = {}
 
     def __call__(self) -> None:
         """Look which jobs have workers; replace those that had some and have been without for ``GRACE`` seconds."""
@@ -104,7 +105,7 @@ class Replacement:
             self.cluster.scale(jobs=self.jobs)
 
 
-def _class(system: str) -> type:
+def _class(system: str) -> type[Any]:
     import dask_jobqueue
 
     return getattr(dask_jobqueue, SYSTEMS[system])

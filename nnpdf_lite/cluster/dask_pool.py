@@ -32,6 +32,8 @@ class DaskPool(Pool):
 
     def __init__(self, client: Client, count: int, note: Callable[[str], None], keep: Callable[[], None]):
         self.client, self.count, self.note, self.keep = client, count, note, keep
+        assert client.scheduler is not None  # it is connected
+        self.address = client.scheduler.address  # which a client forgets when its scheduler has gone
         self.lonely: float | None = None
         self.checked: set[str] = set()
         self.workers()
@@ -62,9 +64,7 @@ class DaskPool(Pool):
 
     def gone(self) -> InputError:
         """Return what is to be said when the scheduler has gone."""
-        return InputError(
-            f"the scheduler {self.client.scheduler.address} has gone; what was finished is kept, continue with --resume"
-        )
+        return InputError(f"the scheduler {self.address} has gone; what was finished is kept, continue with --resume")
 
 
 class _Run:
@@ -137,7 +137,7 @@ class _Run:
             return
         for number, content in arrived:
             if not isinstance(content, Future):
-                if number in self.futures:
+                if number in self.futures and self.listen:
                     self.listen(self.units[number], content)
             elif self.futures.get(number) is content:
                 if content.cancelled():
@@ -160,7 +160,7 @@ class _Run:
         self.lost[number] += 1
         if self.lost[number] > dask.config.get("distributed.scheduler.allowed-failures"):
             raise _deadly(self.lost[number])
-        if self.data.cancelled() or self.data.status == "lost":
+        if self.data is None or self.data.cancelled() or self.data.status == "lost":
             self._scatter()
         self._send(number)
 

@@ -6,6 +6,7 @@
 import argparse
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from ..errors import nearest
 
@@ -44,7 +45,7 @@ def _attach(parser: argparse.ArgumentParser) -> None:
             names = [name.partition("[")[0] for name in action.metavar.split("|")]
             kinds = [COMPLETERS[name] for name in names if name in COMPLETERS]
             if kinds:
-                action.completer = _Completer(kinds)
+                vars(action)["completer"] = _Completer(kinds)  # read by argcomplete, unknown to argparse
 
 
 class _Completer:
@@ -53,7 +54,7 @@ class _Completer:
     def __init__(self, kinds: list[Callable[[str], Iterable[str]]]) -> None:
         self.kinds = kinds
 
-    def __call__(self, prefix: str, **kwargs) -> list[str]:
+    def __call__(self, prefix: str, **kwargs: Any) -> list[str]:
         return sorted({word for kind in self.kinds for word in kind(prefix) if word.startswith(prefix)})
 
 

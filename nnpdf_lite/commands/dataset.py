@@ -17,7 +17,7 @@ _NEW_EXAMPLE = (
 )
 
 
-def add_dataset_verbs(dataset: UsageParser, parents: list[argparse.ArgumentParser], tables: UsageParser) -> None:
+def add_dataset_verbs(dataset: UsageParser, parents: list[UsageParser], tables: UsageParser) -> None:
     """Add the verbs below ``dataset`` to its parser."""
     verb = adder_of_verbs(dataset, parents)
     _add_new(verb("new", new, "make a dataset of a published table", _NEW_EXAMPLE))
@@ -90,7 +90,8 @@ def new(options: argparse.Namespace) -> None:
             errors=tuple(options.error),
             prediction=_prediction(options),
             fk_tables=tuple(options.fk_table),
-            **{key: tuple(getattr(options, key)) for key in ("covariance", "correlation")},
+            covariance=tuple(options.covariance),
+            correlation=tuple(options.correlation),
             **{
                 key: getattr(options, key)
                 for key in ("table_name", "value", "skip", "sqrts", "factor", "operation", "conversion_factor", "label",

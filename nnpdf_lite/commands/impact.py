@@ -68,6 +68,6 @@ def run(options: argparse.Namespace) -> None:
         shown = table[["flavour", "x", *columns]].assign(x=table.x.map("{:g}".format))
         show(shown, options, group="flavour")
         print(f"\n{words}")
-    if found.posterior is not None:
+    if found.posterior is not None and found.posterior.fit is not None:
         print(f"refit        {found.posterior.fit.folder.path}", file=sys.stderr)
     print(f"report       {page}", file=sys.stderr if options.json else sys.stdout)

@@ -99,7 +99,7 @@ def _summary(found: "Review", inventory: "Inventory | None") -> dict:
 def _write(target: Path, found: "Review", inventory: "Inventory | None") -> None:
     from ..fit.inventory import runnable
 
-    if found.card is None:
+    if found.card is None or inventory is None:
         raise InputError(f"{found.source}: no card can be made of it before what is refused above is corrected")
     text = runnable(found.card, inventory).dump()
     left = [f"{place} ({key.note})" for place, key in found.unsupported]

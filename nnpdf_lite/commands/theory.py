@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..theory import TheoryCard
 
 
-def add_theory_verbs(theory: UsageParser, parents: list[argparse.ArgumentParser], tables: UsageParser) -> None:
+def add_theory_verbs(theory: UsageParser, parents: list[UsageParser], tables: UsageParser) -> None:
     """Add the verbs below ``theory`` to its parser."""
     verb = adder_of_verbs(theory, parents)
     added = verb("build", build, "compute FK tables from a theory card", "build nnlo --output my_nnlo --jobs 2")
@@ -83,10 +83,9 @@ def compare(options: argparse.Namespace) -> None:
     from ..pdf.lhapdf_set import load_pdf_set
     from ..theory_build.compare import compare
 
-    theories = [_theory(name) for name in (options.folder, options.reference)]
+    built, reference = _theory(options.folder), _theory(options.reference)
     pdf = load_pdf_set(options.pdf)
-    q0 = theories[0].q0
-    table = compare(*(theory.folder for theory in theories), lambda x: pdf.evolution_basis(x, q0))
+    table = compare(built.folder, reference.folder, lambda x: pdf.evolution_basis(x, built.q0))
     if not options.json:
         table = table.assign(**{name: table[name].map("{:.1e}".format) for name in ("median", "max")})
     show(table, options)

@@ -3,7 +3,7 @@
 import argparse
 import re
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from ..errors import InputError, nearest
 
@@ -17,8 +17,8 @@ class UsageParser(argparse.ArgumentParser):
         The commands, where there are any.
     """
 
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, allow_abbrev=False, **kwargs)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, **options)
         self.verbs: dict[str, UsageParser] = {}
 
     def error(self, message: str) -> NoReturn:
@@ -107,7 +107,7 @@ def _number(text: str) -> float:
         return float("nan")
 
 
-def adder_of_verbs(parser: UsageParser, parents: Sequence[argparse.ArgumentParser]) -> Callable[..., UsageParser]:
+def adder_of_verbs(parser: UsageParser, parents: Sequence[UsageParser]) -> Callable[..., UsageParser]:
     """Return what adds a verb below a parser: ``verb(name, function, summary, example, parents=())``.
 
     ``parents`` hold the options of all verbs; those given to ``verb`` hold options that several share.
@@ -115,7 +115,7 @@ def adder_of_verbs(parser: UsageParser, parents: Sequence[argparse.ArgumentParse
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     def verb(
-        name: str, function: Callable | None, summary: str, example: str, more: Sequence[argparse.ArgumentParser] = ()
+        name: str, function: Callable | None, summary: str, example: str, more: Sequence[UsageParser] = ()
     ) -> UsageParser:
         added = verbs.add_parser(
             name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.", parents=[*more, *parents],

@@ -110,10 +110,12 @@ def find_dataset(name: str, variants: Sequence[str] = ()) -> Entry:
     InputError
         When no folder has the set, or none of those that do has the variants.
     """
-    found = [entry for folder in dataset_folders() if (entry := _entry(folder, name))]
-    for entry in found:
-        if all(variant in entry.variants for variant in variants):
+    found = []
+    for folder in dataset_folders():
+        entry = _entry(folder, name)
+        if entry and all(variant in entry.variants for variant in variants):
             return entry
+        found += [entry] if entry else []
     if found:
         known = list(dict.fromkeys(variant for entry in found for variant in entry.variants))
         wrong = next(variant for variant in variants if variant not in found[-1].variants)

@@ -16,10 +16,14 @@ from .dataset import Dataset
 class InconsistentData(Protocol):
     """Which uncertainties are rescaled (``inconsistent_data_settings`` of a runcard)."""
 
-    treatment_names: Sequence[str]
-    names_uncertainties: Sequence[str]
-    inconsistent_datasets: Sequence[str]
-    sys_rescaling_factor: float
+    @property
+    def treatment_names(self) -> Sequence[str]: ...
+    @property
+    def names_uncertainties(self) -> Sequence[str]: ...
+    @property
+    def inconsistent_datasets(self) -> Sequence[str]: ...
+    @property
+    def sys_rescaling_factor(self) -> float: ...
 
 
 def level1_noise(datasets: Sequence[Dataset], truth: np.ndarray, filterseed: int) -> np.ndarray:

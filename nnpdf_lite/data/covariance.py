@@ -67,7 +67,7 @@ def covariance(
     for block, errors, keys in columns:
         common[block, keys] = errors
     total += _outer(common)
-    if use_weights:
+    if use_weights and any(dataset.weight != 1 for dataset in datasets):
         root = np.sqrt(np.repeat([dataset.weight for dataset in datasets], np.diff(starts)))
         total /= np.outer(root, root)
     return total
@@ -118,12 +118,13 @@ def cholesky(covariance: np.ndarray, labels: Sequence[str] | np.ndarray) -> np.n
             f"The covariance matrix is not positive definite: points of {_names(labels[diagonal <= 0])} have no "
             "uncertainty or a negative variance."
         )
-    tolerance = _ASYMMETRY_TOLERANCE * np.sqrt(np.outer(diagonal, diagonal))
-    asymmetric = np.abs(covariance - covariance.T) > tolerance
-    if asymmetric.any():
-        bad = asymmetric.any(axis=1)
-        raise InputError(f"The covariance matrix is not symmetric for points of {_names(labels[bad])}.")
-    factor, failed_at = scipy.linalg.lapack.dpotrf(covariance, lower=True, clean=True)
+    if not (covariance == covariance.T).all():
+        tolerance = _ASYMMETRY_TOLERANCE * np.sqrt(np.outer(diagonal, diagonal))
+        bad = (np.abs(covariance - covariance.T) > tolerance).any(axis=1)
+        if bad.any():
+            raise InputError(f"The covariance matrix is not symmetric for points of {_names(labels[bad])}.")
+    # Transposed, the matrix lies in memory as LAPACK wants it, which spares a slow copy.
+    factor, failed_at = scipy.linalg.lapack.dpotrf(covariance.T, lower=True, clean=True)
     if failed_at:
         raise InputError(_not_positive(covariance, labels, failed_at - 1))
     return factor

@@ -27,10 +27,14 @@ _PERTURBATIVE_ORDER = re.compile(r"(?:N(?P<number>\d+)|(?P<letters>N*))LO(?P<mar
 class DataCuts(Protocol):
     """The cut settings of a runcard."""
 
-    q2min: float
-    w2min: float
-    maxTau: float
-    use_cuts: str
+    @property
+    def q2min(self) -> float: ...
+    @property
+    def w2min(self) -> float: ...
+    @property
+    def maxTau(self) -> float: ...
+    @property
+    def use_cuts(self) -> str: ...
 
 
 @dataclass(frozen=True)

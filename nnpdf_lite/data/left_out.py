@@ -14,9 +14,12 @@ from .expressions import evaluate
 class LeftOut(Protocol):
     """What is left out (``left_out`` of a runcard)."""
 
-    datasets: tuple[str, ...]
-    published_after: int | None
-    edge: str | None
+    @property
+    def datasets(self) -> tuple[str, ...]: ...
+    @property
+    def published_after(self) -> int | None: ...
+    @property
+    def edge(self) -> str | None: ...
 
 
 def left_out_points(dataset: Dataset, settings: LeftOut) -> np.ndarray:

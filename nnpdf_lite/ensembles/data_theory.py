@@ -9,6 +9,7 @@ Its minimum is the usual chi2 with covariance ``C = diag(s^2) + beta beta^T``, a
 """
 
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 import numpy as np
 import pandas as pd
@@ -110,13 +111,14 @@ class DataTheory:
 
 
 def data_theory(
-    pdf: PDFSet, problem: Problem, predictions: Members | None = None, *, t0: bool = False
+    pdf: PDFSet | None, problem: Problem, predictions: Members | None = None, *, t0: bool = False
 ) -> list[DataTheory]:
     """Put every dataset of a problem beside the predictions of a set.
 
     Parameters
     ----------
-    pdf : PDFSet
+    pdf : PDFSet or None
+        None where the predictions are given, as by a fit that has no LHAPDF set.
     problem : Problem
     predictions : Members, optional
         ``pdf.predictions(problem)``, if there already.
@@ -128,12 +130,15 @@ def data_theory(
     list of DataTheory
         In the order of ``problem.datasets``.
     """
-    predictions = predictions or pdf.predictions(problem)
+    if predictions is None:
+        if pdf is None:
+            raise ValueError("expected a set or its predictions")
+        predictions = pdf.predictions(problem)
     result, start = [], 0
     for dataset in problem.datasets:
         points = slice(start, start := start + len(dataset.kept))
         scale = problem.t0_predictions[points] if t0 and problem.t0_predictions is not None else None
-        result.append(_shifted(dataset, predictions.map(lambda v, s=points: v[:, s]), scale))
+        result.append(_shifted(dataset, predictions.map(itemgetter((slice(None), points))), scale))
     return result
 
 

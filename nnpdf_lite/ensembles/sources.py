@@ -142,13 +142,14 @@ def load_set(what: "str | os.PathLike | Fit | PDFSet") -> PDFSet:
     """
     if isinstance(what, PDFSet):
         return what
-    fit = what if isinstance(what, Fit) else None
-    if fit is None and (Path(what).expanduser() / "filter.yml").is_file():
-        fit = load_fit(Path(what).expanduser())
+    fit, place = (what, what.folder.lhapdf_path) if isinstance(what, Fit) else (None, what)
+    if fit is None and (Path(place).expanduser() / "filter.yml").is_file():
+        fit = load_fit(Path(place).expanduser())
+        place = fit.folder.lhapdf_path
     if fit is not None:
         _check_written(fit)
     try:
-        lhapdf = load_pdf_set(what if fit is None else fit.folder.lhapdf_path)
+        lhapdf = load_pdf_set(place)
     except InputError as error:
         fits = [card.parent.name for card in Path(str(what)).expanduser().absolute().parent.glob("*/filter.yml")]
         raise InputError(f"{error}{nearest(Path(str(what)).name, fits)}") from None

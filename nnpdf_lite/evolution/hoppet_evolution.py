@@ -8,7 +8,7 @@ References: G.P. Salam and J. Rojo, arXiv:0804.3755; A. Karlberg et al., arXiv:2
 """
 
 import ctypes
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import hoppet
 import numpy as np
@@ -48,8 +48,9 @@ class Evolution:
     _nodes: np.ndarray
 
     def __init__(self, theory_card: Mapping | EvolutionSettings, *, refinement: float = 1.0) -> None:
-        is_settings = isinstance(theory_card, EvolutionSettings)
-        self.settings = theory_card if is_settings else EvolutionSettings.from_theory_card(theory_card)
+        if not isinstance(theory_card, EvolutionSettings):
+            theory_card = EvolutionSettings.from_theory_card(theory_card)
+        self.settings = theory_card
         self._refinement = refinement
         self._interpolation: tuple[bytes, np.ndarray] = (b"", np.empty((0, 0)))
 
@@ -125,7 +126,7 @@ class Evolution:
         self._activate()
         return self._nodes
 
-    def respond(self, initial: Sequence[np.ndarray], x_out: np.ndarray, q: np.ndarray) -> np.ndarray:
+    def respond(self, initial: np.ndarray | Sequence[np.ndarray], x_out: np.ndarray, q: np.ndarray) -> np.ndarray:
         """Evolve several distributions given on :attr:`nodes`, whatever their flavours.
 
         Parameters
@@ -147,7 +148,9 @@ class Evolution:
             len(initial), len(scales), len(points), len(PARTON_PIDS)
         )
 
-    def split(self, initial: Sequence[np.ndarray], x_out: np.ndarray, loops: int, flavours: int) -> np.ndarray:
+    def split(
+        self, initial: np.ndarray | Sequence[np.ndarray], x_out: np.ndarray, loops: int, flavours: int
+    ) -> np.ndarray:
         """Convolve distributions with splitting functions.
 
         Parameters
@@ -168,7 +171,7 @@ class Evolution:
         values = self._evaluate(initial, lambda: [hoppet.EvalSplit(x, q0, loops, flavours) for x in points])
         return 2**loops * values.reshape(len(initial), len(points), len(PARTON_PIDS))
 
-    def _evaluate(self, initial: Sequence[np.ndarray], read) -> np.ndarray:
+    def _evaluate(self, initial: np.ndarray | Sequence[np.ndarray], read: Callable[[], list[np.ndarray]]) -> np.ndarray:
         self._activate()
         values = []
         for distribution in initial:
@@ -229,8 +232,13 @@ class Evolution:
 
 def _node_positions() -> np.ndarray:
     """Return the x at which HOPPET asks for the initial PDFs, in the order in which it asks."""
-    positions = []
-    hoppet.CachedEvolve(lambda x, _q: positions.append(x) or [0.0] * len(PARTON_PIDS))
+    positions: list[float] = []
+
+    def nothing(x: float, _q: float) -> list[float]:
+        positions.append(x)
+        return [0.0] * len(PARTON_PIDS)
+
+    hoppet.CachedEvolve(nothing)
     return np.array(positions)
 
 

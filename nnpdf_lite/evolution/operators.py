@@ -140,7 +140,7 @@ def evolution_patches(
     chain = _Chain(settings, grid, refinement)
     n0 = settings.flavours(settings.q0)
     one = Operator(_identity(components(n0), grid))
-    patches = {}
+    patches: dict[int, Patch] = {}
     for step in (+1, -1):
         entry, n = (settings.q0, chain.alphas_at_q0, one), n0
         last = max(*ranges, n0) if step > 0 else min(*ranges, n0)
@@ -232,8 +232,9 @@ class _Chain:
         """Return the map from ``n`` to ``n + 1`` flavours at the threshold, without a heavy quark below it."""
         mass = self.settings.masses[n - 3]
         q0 = mass * (1 - _NUDGE)
-        start = {"q0": q0, "q_ref": q0, "alphas": self.couplings[mass][0]}
-        evolution = Evolution(replace(self.settings, **start, q_min=None, q_max=1.1 * mass), refinement=self.refinement)
+        alphas = self.couplings[mass][0]
+        settings = replace(self.settings, q0=q0, q_ref=q0, alphas=alphas, q_min=None, q_max=1.1 * mass)
+        evolution = Evolution(settings, refinement=self.refinement)
         after = evolution.respond(_runs(self.grid, evolution.nodes), self.grid.x, np.array([mass * (1 + _NUDGE)]))
         return _blocks(after, components(n), components(n + 1))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ..errors import InputError
 
@@ -103,7 +104,7 @@ def _positive(card: Mapping, key: str) -> float:
     return float(value)
 
 
-def _choice(card: Mapping, key: str, choices: tuple):
+def _choice(card: Mapping, key: str, choices: tuple) -> Any:
     if card.get(key) not in choices:
         raise InputError(f"theory card: {key} = {card.get(key)!r}; expected one of {', '.join(map(str, choices))}")
     return choices[choices.index(card[key])]

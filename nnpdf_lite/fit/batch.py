@@ -173,7 +173,7 @@ class BatchTrainer(ABC):
             batch, restarted = self._restart(batch)
             done = ~batch["active"]
             watch(_progress(batch, int(done.sum()), restarted))
-            yield from (self.finish(batch, i) for i in np.flatnonzero(done))
+            yield from (self.finish(batch, int(i)) for i in np.flatnonzero(done))
             state = {k: np.concatenate([batch[k][~done], v[self.batch :]]) for k, v in state.items()}
             save(state)
 

@@ -3,6 +3,7 @@
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,8 @@ class Checkpoint:
         temporary = self.path.with_suffix(".part")
         try:
             with temporary.open("wb") as file:
-                np.savez(file, **state)
+                arrays: dict[str, Any] = {**state}  # no names of options among them
+                np.savez(file, **arrays)
                 file.flush()
                 os.fsync(file.fileno())
             if self.path.exists():

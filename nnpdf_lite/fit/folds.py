@@ -113,6 +113,7 @@ def prepare_folds(problem: Problem, card: Runcard, left_out: Sequence[Sequence[s
     """
     tolerance = max(card.operator_tolerance, FINEST)
     operator = compress(build_operator(problem, FIT_BASES[card.fitting.fitbasis].columns, tolerance), problem, tolerance)
+    assert operator.compression is not None  # the tolerance is not zero
     q, factor = np.linalg.qr(operator.whitened)
     theory = problem.cholesky @ q
     n = problem.n_data - problem.n_nonlinear

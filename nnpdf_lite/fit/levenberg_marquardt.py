@@ -17,6 +17,7 @@ import tensorflow as tf
 from ..pdf.jacobian import ModelJacobian
 from .batch import MAX_ATTEMPTS, BatchTrainer, State
 from .damped_least_squares import DampedLeastSquares
+from .folding import Folding
 from .residuals import NEGLIGIBLE, ConstraintWeights, DataResiduals, slopes
 from .training_task import TrainingTask
 
@@ -120,6 +121,7 @@ class LevenbergMarquardt(BatchTrainer):
     # --- a replica -------------------------------------------------------------------------------------------------
 
     def _enter(self, number: int) -> Replica:
+        assert isinstance(self.folding, Folding)  # folds of a scan are for first-order optimisers
         folded = self.inputs.fold(number)
         inputs = {name: tf.constant(values[None]) for name, values in folded.items()}
         return Replica(inputs, DataResiduals(self.folding, folded))

@@ -67,6 +67,7 @@ def scan_models(card: Runcard) -> list[Mapping[str, Any]]:
         If the scan is not there, has too few trials, or one of its models does not suit the card.
     """
     specs = card.trial_specs
+    assert specs is not None  # asked of cards with trial_specs alone
     with at("trial_specs.hyperscan"):
         trials = read_trials(Path(specs.hyperscan).expanduser())
     with at("trial_specs.number_of_trials"):

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from ..theory.predictions import OPERATIONS
 from .folding import Folding
+from .folds import KFolding
 from .operator import Observable, Operator
 
 #: Positivity is penalised by elu with this negative slope, which keeps a gradient at the boundary (arXiv:1907.05075).
@@ -26,7 +27,7 @@ class Chi2:
     ``rows`` (C + T, K J) act on ``x f``.
     """
 
-    def __init__(self, folding: Folding, shared: bool, dtype: tf.DType):
+    def __init__(self, folding: Folding | KFolding, shared: bool, dtype: tf.DType):
         self.shared = shared
         blocks = [folding.linear, folding.tail_linear]
         self.sizes, self.rows = [len(block) for block in blocks], np.concatenate(blocks)
@@ -105,9 +106,9 @@ class Objective:
 
     def _plan(self, observables: tuple[Observable, ...], dtype: tf.DType) -> list[tuple[str, list[tuple]]]:
         """Return operations with their operands: a piece of the split rows each, and a core for two hadrons."""
-        if observables and all(o.operation == "NULL" and isinstance(o.operands[0], slice) for o in observables):
-            whole = slice(observables[0].operands[0].start, observables[-1].operands[0].stop)
-            observables = (Observable("NULL", (whole,)),)  # stacked in order: one piece serves all
+        pieces = [piece for o in observables if o.operation == "NULL" and isinstance(piece := o.operands[0], slice)]
+        if pieces and len(pieces) == len(observables):  # stacked in order: one piece serves all
+            observables = (Observable("NULL", (slice(pieces[0].start, pieces[-1].stop),)),)
         plan = []
         for observable in observables:
             operands = []

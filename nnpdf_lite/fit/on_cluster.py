@@ -2,16 +2,20 @@
 
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..cluster import Pool, report
 from .training_task import Progress, TrainedReplica, TrainingTask
 from .worker import export, make_trainer, tensorboard
+
+if TYPE_CHECKING:
+    from .batch import BatchTrainer
 
 #: Replicas of a batch at most. All of them train together and their rows are full: an epoch costs the same per row from 16 to
 #: 32 rows (docs/performance.md), more would only be lost with a worker.
@@ -50,7 +54,7 @@ def train_on_cluster(
     skip: Collection[int] = (),
     watch: Callable[[int, Progress], None],
     warn: Callable[[str], None],
-) -> Iterator[Trained]:
+) -> Generator[Trained, None, None]:
     """Train a task on a pool; yields each replica with f (X, 14), alpha (F,), beta (F,) when its batch is done.
 
     A replica does not depend on its batch, so all replicas but those in ``skip`` are shared out anew. TensorBoard's logs, if
@@ -82,7 +86,7 @@ def train_batch(assignment: Assignment, batch: Batch) -> list[Trained]:
 _last: tuple = (None, None, None)
 
 
-def _trainer(task: TrainingTask, replica: int):
+def _trainer(task: TrainingTask, replica: int) -> "BatchTrainer":
     """Return what trains a batch with this replica."""
     global _last
     card = task.card_of(replica)
@@ -103,7 +107,8 @@ class _Reporter:
 
     def __init__(self, interval: float):
         self.interval, self.attempt, self.said = interval, uuid.uuid4().hex, 0.0
-        self.stopped, self.restarted = 0, {}
+        self.stopped = 0
+        self.restarted: dict[int, str] = {}
 
     def __call__(self, progress: Progress) -> None:
         self.stopped += progress.stopped
@@ -137,8 +142,14 @@ class _WatchedBatches:
 
     def done(self, batch: Batch, replicas: list[TrainedReplica]) -> None:
         """Take in the end of a batch, whose last reports may still be under way."""
-        columns = (np.array([getattr(r, name) for r in replicas]) for name in ("stop_epoch", "replica", "training", "validation"))
-        progress = Progress(*columns, stopped=len(batch) - self.stopped.pop(batch, 0), restarted={})
+        progress = Progress(
+            epochs=np.array([r.stop_epoch for r in replicas]),
+            replicas=np.array([r.replica for r in replicas]),
+            training=np.array([r.training for r in replicas]),
+            validation=np.array([r.validation for r in replicas]),
+            stopped=len(batch) - self.stopped.pop(batch, 0),
+            restarted={},
+        )
         self.watch(self._slot(batch), progress)
         del self.slots[batch]
 

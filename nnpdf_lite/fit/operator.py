@@ -140,7 +140,7 @@ class _Rows:
         ``sigma`` (n,): experimental uncertainties, None for constraints.
         """
         two_hadrons = any(operand.n_hadrons == 2 for operand in theory.operands)
-        allowed = allowed_changes(theory, self.q0, sigma) if two_hadrons else [None] * len(theory.operands)
+        allowed = allowed_changes(theory, self.q0, sigma) if two_hadrons else [np.empty(0)] * len(theory.operands)
         operands = [
             self.add(self.matrix(operand)) if operand.n_hadrons == 1 else self.form(operand, change)
             for operand, change in zip(theory.operands, allowed)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Generator
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +49,7 @@ def train_parallel(
     checkpoint_interval: float = 60.0,
     watch: Callable[[int, Progress], None],
     warn: Callable[[str], None],
-) -> Iterator[tuple[TrainedReplica, np.ndarray, np.ndarray, np.ndarray]]:
+) -> Generator[tuple[TrainedReplica, np.ndarray, np.ndarray, np.ndarray], None, None]:
     """Train a task in ``workers`` processes; yields each replica with f (X, 14), alpha (F,), beta (F,) as it ends.
 
     The replicas are shared out by their place in the task (``TrainingTask.shares``), so the same request is shared in the same way and a
@@ -134,6 +134,7 @@ def _environment(i: int, scratch: Path) -> dict[str, str]:
 
 
 def _listen(i: int, process: subprocess.Popen, messages: queue.Queue) -> None:
+    assert process.stdout is not None  # a pipe
     while True:
         try:
             message = pickle.load(process.stdout)

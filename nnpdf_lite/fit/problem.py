@@ -229,8 +229,9 @@ def truth_predictions(problem: Problem, card: Runcard) -> np.ndarray:
     InputError
         If the truth or its theory is missing, or does not cover what is needed.
     """
-    settings = card.closuretest
-    theory, theories = problem.card, problem.theories
+    settings = card.closure
+    theory = problem.card
+    theories: Sequence[DatasetTheory] = problem.theories
     if settings.faketheoryid is not None and settings.faketheoryid != card.theory.theoryid:
         with at("closuretest.faketheoryid"):
             theory, theories = other_theory(settings.faketheoryid, problem.datasets)
@@ -245,9 +246,9 @@ def closure_problem(measured: Problem, card: Runcard, truth: np.ndarray) -> Prob
     The noise has the uncertainties of the measurements; the fit uses those of an inconsistent closure test, if it is one.
     """
     central, fitted = truth, measured
-    if card.closuretest.fakenoise:
-        central = truth + level1_noise(measured.datasets, truth, card.closuretest.filterseed)
-    if card.closuretest.inconsistent_fakedata:
+    if card.closure.fakenoise:
+        central = truth + level1_noise(measured.datasets, truth, card.closure.filterseed)
+    if card.closure.inconsistent_fakedata and card.inconsistent_data_settings is not None:
         datasets = tuple(rescale_uncertainties(d, card.inconsistent_data_settings) for d in measured.datasets)
         fitted = _recorrelated(replace(measured, datasets=datasets))
     problem = with_data(fitted, central)

@@ -14,7 +14,9 @@ class ReplicaInputs:
     """Folds the masks and pseudo-data of replicas as they enter the batch, and forgets those of replicas that left."""
 
     def __init__(self, task: TrainingTask, folding: Folding, dtype: tf.DType):
-        self.task, self.folding, self.dtype = task, folding, dtype
+        self.task, self.dtype = task, dtype
+        self.folding: Folding | KFolding = folding
+        self.mask = folding.mask
         self.position = {int(replica): i for i, replica in enumerate(task.replicas)}
         self.shared = folding.mask(task.masks[0]) if task.one_mask else None
         self.folded: dict[int, dict[str, np.ndarray]] = {}
@@ -33,7 +35,7 @@ class ReplicaInputs:
         """Return the arrays of one replica."""
         i = self.position[replica]
         data, mask = self.task.data[i], self.task.masks[i]
-        folded = self.shared or self.folding.mask(mask)
+        folded = self.shared or self.mask(mask)
         arrays = {"form": folded.form, **folded(data), "n_training": mask.sum(), "n_validation": (~mask).sum()}
         return {name: np.asarray(values, self.dtype.as_numpy_dtype) for name, values in arrays.items()}
 

@@ -40,7 +40,8 @@ class History:
         self.pruning = card.kfold is None or card.kfold.pruning
         self.suggest = _algorithm(algorithm)
         self.domain = Domain(lambda point: 0.0, self.space)
-        self.trials, self.told = Trials(), set()
+        self.trials = Trials()
+        self.told: set[int] = set()
         self.running: dict[int, list[float]] = {rung: [] for rung in RUNGS}
 
     def tell(self, trials: Sequence[Mapping[str, Any]]) -> None:

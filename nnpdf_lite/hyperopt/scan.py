@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +120,7 @@ def best_card(path: Path, number: int | None = None, thermalization: int = 0) ->
     """
     folder = open_scan(path)
     trials = folder.trials()
+    trial: Mapping[str, Any]
     if number is not None:
         chosen = [trial for trial in trials if trial["trial"] == number]
         if not chosen:

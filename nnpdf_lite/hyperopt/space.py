@@ -50,13 +50,13 @@ def search_space(card: Runcard) -> dict[str, Expression]:
 
 def model_of(point: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a point of the space changes in a runcard: ``parameters``, and ``diagonal_frac`` if it is scanned."""
-    point = _plain(point)
-    changes = {name: point.pop(name) for name in ("diagonal_frac",) if name in point}
-    regularizer = point.pop("regularizer", None)
+    parameters = _plain(point)
+    changes = {name: parameters.pop(name) for name in ("diagonal_frac",) if name in parameters}
+    regularizer = parameters.pop("regularizer", None)
     if regularizer is not None:
         strengths = {name: value for name, value in regularizer.items() if name != "regularizer"}
-        point |= {"regularizer": regularizer["regularizer"], "regularizer_args": strengths}
-    return {"parameters": point, **changes}
+        parameters |= {"regularizer": regularizer["regularizer"], "regularizer_args": strengths}
+    return {"parameters": parameters, **changes}
 
 
 def check_space(card: Runcard, space: Mapping[str, Expression]) -> None:
@@ -93,7 +93,7 @@ def _range(
     from hyperopt import hp
     from hyperopt.pyll import scope
 
-    if low is None:
+    if low is None or high is None:
         return {}
     if low == high:
         return {label: low}

@@ -156,19 +156,21 @@ def _judge(task: ScanTask, card: Runcard, trainer: "FoldTrainer", replicas: "Fol
     for fold in range(len(folds)):
         trained = TrainedFold(
             trainer.xf(replicas.parameters[fold], PENALTY_X) if penalties else np.empty(0),
-            *(getattr(replicas, name)[fold] for name in ("validation", "best_epoch", "passed")),
+            replicas.validation[fold],
+            replicas.best_epoch[fold],
+            replicas.passed[fold],
             epochs=epochs,
             patience=trainer.trainer.patience,
         )
-        for name, found in penalties.items():
-            found.append(PENALTIES[name](trained))
+        for name, values in penalties.items():
+            values.append(PENALTIES[name](trained))
     fitted = [fold.chi2(replicas.z[k], replicas.nonlinear[k]) for k, fold in enumerate(task.problem.folds)]
     means = [
         fold.chi2(replicas.z[k].mean(axis=0, keepdims=True), replicas.nonlinear[k].mean(axis=0, keepdims=True))[0]
         for k, fold in enumerate(task.problem.folds)
     ]
     names = ("training", "validation", "best_epoch", "stop_epoch", "passed")
-    found = {
+    found: dict[str, Any] = {
         "folds": {"loss": losses, "fitted": means}
         | {name: [getattr(fold, name) for fold in folds] for name in ("chi2", "phi2", "chi2p", "logp")},
         "replicas": {name: getattr(replicas, name) for name in names}
@@ -222,13 +224,14 @@ _kept = _Kept()
 
 def _folded(task: ScanTask, card: Runcard) -> tuple[KFolding, Mapping[int, dict[str, np.ndarray]]]:
     """Return the folds, folded, and the inputs of all replicas: they do not depend on the model but for ``diagonal_frac``."""
-    if _kept.key != task.key:
-        _kept.key, _kept.folding, _kept.diagonal_frac = task.key, KFolding(task.problem), None
-    if _kept.diagonal_frac != card.diagonal_frac:
+    folding, folded = _kept.folding, _kept.folded
+    if folding is None or _kept.key != task.key:
+        folding, folded = KFolding(task.problem), None
+    if folded is None or _kept.diagonal_frac != card.diagonal_frac:
         dtype = np.float64 if card.double_precision else np.float32
-        _kept.folded = folded_replicas(_kept.folding, card, task.replicas, dtype)
-        _kept.diagonal_frac = card.diagonal_frac
-    return _kept.folding, _kept.folded
+        folded = folded_replicas(folding, card, task.replicas, dtype)
+    _kept.key, _kept.folding, _kept.diagonal_frac, _kept.folded = task.key, folding, card.diagonal_frac, folded
+    return folding, folded
 
 
 def plain(value: Any) -> Any:

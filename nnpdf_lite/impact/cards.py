@@ -29,7 +29,7 @@ def with_data_added(card: Runcard, data: Sequence[str], fit: str) -> Runcard:
             f"{fit} is a closure test: its data are made from a known truth, and measured data cannot join them"
         )
     had = {_current(entry.dataset): (i, entry.dataset) for i, entry in enumerate(card.dataset_inputs)}
-    added = []
+    added: list[dict[str, str]] = []
     for text in data:
         name, _, variant = text.partition(":")
         if _current(name) in {_current(entry["dataset"]) for entry in added}:

@@ -79,7 +79,8 @@ class Impact:
     def central_predictions(self) -> dict[str, np.ndarray]:
         """Predictions (N,) before, after reweighting and, if there is one, by the new fit."""
         found = {"before": self.predictions.values[0], "reweighted": self.reweighting.mean(self.predictions.replicas)}
-        return found if self.posterior is None else found | {"refit": self.posterior_predictions.values[0]}
+        refit = self.posterior_predictions
+        return found if refit is None else found | {"refit": refit.values[0]}
 
     @property
     def is_reliable(self) -> bool:

@@ -32,7 +32,7 @@ def chi2_before_and_after(impact: Impact) -> pd.DataFrame:
 
 
 def pdf_table(
-    impact: Impact, q: float, x: Sequence[float] = SHOWN_X, flavours: Sequence[str] = PARTONS
+    impact: Impact, q: float, x: Sequence[float] | np.ndarray = SHOWN_X, flavours: Sequence[str] = PARTONS
 ) -> pd.DataFrame:
     """Tabulate PDFs before and after at scale ``q`` (GeV).
 

@@ -77,7 +77,8 @@ def kinematic_values(
         for v in coverage
         if not str(v).startswith("extra_")
     }
-    return None if any(one is None for one in values.values()) else values
+    whole = {name: one for name, one in values.items() if one is not None}
+    return whole if len(whole) == len(values) else None
 
 
 def _check_coverage(coverage: list, process: str | None, where: str, found: Findings) -> None:
@@ -148,8 +149,9 @@ def uncertainty_values(
     folder: Path, chosen: dict[str, Any], n: int | None, central: np.ndarray | None, where: str, found: Findings
 ) -> Uncertainties | None:
     """Return the uncertainties of all files together, or None after saying what is wrong with them."""
-    parts = [_one_file(folder, name, n, f"{where}.data_uncertainties", found) for name in chosen["data_uncertainties"]]
-    if not parts or any(part is None for part in parts):
+    read = [_one_file(folder, name, n, f"{where}.data_uncertainties", found) for name in chosen["data_uncertainties"]]
+    parts = [part for part in read if part is not None]
+    if not parts or len(parts) < len(read):
         return None
     names = np.concatenate([part.names for part in parts])
     doubled = sorted({str(name) for name in names if (names == name).sum() > 1})
@@ -161,7 +163,8 @@ def uncertainty_values(
         )
     return Uncertainties(
         np.concatenate([part.values for part in parts], axis=1),
-        *(np.concatenate([getattr(part, field) for part in parts]) for field in ("treatment", "kind")),
+        np.concatenate([part.treatment for part in parts]),
+        np.concatenate([part.kind for part in parts]),
         names,
     )
 
@@ -185,8 +188,11 @@ def _one_file(folder: Path, file: Any, n: int | None, key: str, found: Findings)
     values = _bin_values(definitions, bins, file, found)
     if values is None or sum(one.severity == "error" for one in found) > before:
         return None
-    kinds = [[str(definition[field]) for definition in definitions.values()] for field in ("treatment", "type")]
-    return Uncertainties(values, *(np.array(kind, dtype=str) for kind in kinds), np.array(list(definitions), dtype=str))
+    treatment, kind = (
+        np.array([str(definition[field]) for definition in definitions.values()], dtype=str)
+        for field in ("treatment", "type")
+    )
+    return Uncertainties(values, treatment, kind, np.array(list(definitions), dtype=str))
 
 
 def _check_definition(name: str, definition: Any, file: str, found: Findings) -> None:

@@ -40,8 +40,9 @@ def check_theory(
                     f"names '{table}', expected one of {', '.join(known)}.{nearest(table, known)}",
                 )
     for i, operand in enumerate(tables):
-        read = [_table(card, str(table), f"{where}.FK_tables[{i}]", found) for table in operand]
-        if any(one is None for one in read):
+        wanted = [_table(card, str(table), f"{where}.FK_tables[{i}]", found) for table in operand]
+        read = [one for one in wanted if one is not None]
+        if len(read) < len(wanted):
             continue
         rows = sum(len(one.table) for one in read) + sum((theory.get("shifts") or {}).values())
         if n is not None and rows < n and not (rows == 1 and i):

@@ -3,6 +3,7 @@
 import itertools
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -270,4 +271,4 @@ def _check_predictions(folder: Path, names: list[str], found: Findings) -> None:
         elif not isinstance(entry, dict):
             found.error(OWN, str(name), f"is {entry!r}, expected a mapping")
         else:
-            found.attempt(OWN, str(name), lambda entry=entry: read_prediction(entry, "what is measured"))
+            found.attempt(OWN, str(name), partial(read_prediction, entry, "what is measured"))

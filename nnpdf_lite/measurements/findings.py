@@ -80,7 +80,7 @@ class Findings(list):
             self.error(file, where, f"is {_short(found)}, expected a mapping with {', '.join(known)}")
             return {}
         prefix = f"{where}." if where else ""
-        good = {}
+        good: dict[str, Any] = {}
         for key, value in found.items():
             if key not in known:
                 self.error(file, f"{prefix}{key}", f"unknown key, expected {', '.join(known)}.{nearest(key, known)}")

@@ -242,11 +242,11 @@ def _text_columns(header: Sequence[str], roles: Sequence[str], cells: list[list[
         if role != "column":
             continue
         base, units = name_and_units(name)
-        edges = [header.index(f"{name} {end}") if f"{name} {end}" in header else None for end in ("LOW", "HIGH")]
+        edges = [header.index(f"{name} {end}") for end in ("LOW", "HIGH") if f"{name} {end}" in header]
         rows = []
         for row in cells:
             mid, low, high = cell(row[i])
-            if None not in edges:
+            if len(edges) == 2:
                 low, high = (cell(row[k])[0] for k in edges)
             rows.append((mid, low, high))
         columns[base] = Column.of(base, rows, units)

@@ -77,9 +77,9 @@ def kinematics(
         else:
             found[variable] = table.column(source, f"--column {variable}={source}"), source
     for name, column in table.columns.items():
-        variable = variable_of(name)
-        if variable in accepted and variable not in found and np.isfinite(column.centre).any():
-            found[variable] = column, name
+        named_so = variable_of(name)
+        if named_so in accepted and named_so not in found and np.isfinite(column.centre).any():
+            found[named_so] = column, name
     if process.startswith("DIS"):
         _complete_dis(found, sqrts)
     if sqrts is not None and "sqrts" not in found and not process.startswith("DIS"):

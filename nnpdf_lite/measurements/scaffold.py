@@ -139,7 +139,7 @@ def new_dataset(recipe: Recipe, parent: str | Path = "datasets") -> NewDataset:
     shift = recipe.factor * shift
     central = recipe.factor * table.value.mid + shift
     made = NewDataset(folder, central, shift, variables, found, table.n_published - len(table.rows))
-    files = {
+    files: dict[str, dict[str, Any]] = {
         f"data_{observable}.yaml": {"data_central": _plain(central)},
         f"kinematics_{observable}.yaml": {"bins": _kinematic_bins(variables)},
         f"uncertainties_{observable}.yaml": _uncertainty_document(found),

@@ -5,7 +5,7 @@ An error of +a and -b becomes ``sqrt(((a + b)/2)^2 + 2 s^2)``, and the central v
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
@@ -142,9 +142,9 @@ def sources(
         judged = {label: _default(label) for label in errors}
         if not found and judged and not any(judged.values()):  # the total is all there is
             judged = dict.fromkeys(judged, ("ADD", "UNCORR"))
-        for label, kind in judged.items():
-            if kind is not None:
-                source, shift = _source(label, errors[label], *kind)
+        for label, known in judged.items():
+            if known is not None:
+                source, shift = _source(label, errors[label], *known)
                 found.append(source)
                 total_shift += shift
         if not found:
@@ -155,7 +155,9 @@ def sources(
     return _distinct(found), total_shift
 
 
-def _matched(table: SourceTable, errors: dict[str, TableError], rules: Sequence[ErrorRule]):
+def _matched(
+    table: SourceTable, errors: dict[str, TableError], rules: Sequence[ErrorRule]
+) -> Iterator[tuple[str, TableError, ErrorRule, str | None]]:
     """Yield label, error, rule and type for all that rules name, the first rule that matches counts."""
     taken = set()
     for rule in rules:

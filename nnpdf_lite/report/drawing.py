@@ -58,14 +58,16 @@ def _start(figures: Sequence[Figure], folder: Path, messages: queue.Queue) -> su
     path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": path}
     command = [sys.executable, "-m", "nnpdf_lite.report.drawing", str(folder)]
-    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    process = subprocess.Popen(command, env=environment, **pipes)
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, stderr=pipe)
+    stdin, stdout = process.stdin, process.stdout
+    assert stdin is not None and stdout is not None  # pipes
 
     def talk() -> None:
         with contextlib.suppress(BrokenPipeError):  # of one that failed to start, whose error comes below
-            pickle.dump(list(figures), process.stdin, protocol=pickle.HIGHEST_PROTOCOL)
-            process.stdin.close()
-        for line in process.stdout:
+            pickle.dump(list(figures), stdin, protocol=pickle.HIGHEST_PROTOCOL)
+            stdin.close()
+        for line in stdout:
             messages.put((process, line))
         messages.put((process, b""))
 

@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, nearest
 
@@ -65,7 +65,7 @@ OPTIONS: dict[str, tuple[type, str]] = {
 }
 
 
-def draw(name: str, study: "Study", path: Path, **options) -> Path:
+def draw(name: str, study: "Study", path: Path, **options: Any) -> Path:
     """Draw a figure of ``FIGURES`` into ``path`` (svg, png or pdf).
 
     Parameters

@@ -2,7 +2,9 @@
 
 import io
 import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import matplotlib
 import numpy as np
@@ -10,9 +12,13 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.rcsetup import cycler
 from matplotlib.ticker import LogFormatter
 from matplotlib.transforms import Bbox
 from PIL import Image
+
+if TYPE_CHECKING:
+    from matplotlib.typing import RcKeyType
 
 #: Okabe and Ito's palette without black and yellow: distinguishable with any colour vision (jfly.uni-koeln.de/color).
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -20,11 +26,11 @@ PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 INK, FAINT = "#20262e", "#c9ced6"
 #: What a colour becomes where the reader's colours are dark.
 DARK = {INK: "#e4e7ec", FAINT: "#454c57", "#0072b2": "#4aa8e8", "#d55e00": "#f0803c", "#009e73": "#2fc79b"}
-PARAMETERS = {
+PARAMETERS: "dict[RcKeyType, Any]" = {
     "font.size": 11, "axes.titlesize": 11, "legend.fontsize": 9.5, "legend.frameon": False, "legend.handlelength": 1.4,
     "lines.linewidth": 1.4, "text.color": INK, "axes.edgecolor": INK, "axes.labelcolor": INK, "xtick.color": INK,
     "ytick.color": INK, "axes.linewidth": 0.8, "axes.spines.top": False, "axes.spines.right": False, "grid.color": FAINT,
-    "grid.linewidth": 0.6, "axes.prop_cycle": matplotlib.cycler(color=PALETTE), "axes.axisbelow": True,
+    "grid.linewidth": 0.6, "axes.prop_cycle": cycler(color=PALETTE), "axes.axisbelow": True,
     "figure.facecolor": "none", "axes.facecolor": "none", "svg.hashsalt": "nnpdf_lite", "path.simplify": True, "image.composite_image": True,
 }  # fmt: skip
 #: Dots per inch of PNG files, and of what is rasterised inside SVG files.
@@ -57,10 +63,11 @@ def new_axes(size: tuple[float, float] = (5.2, 3.7)) -> Axes:
         return FigureCanvasAgg(Figure(figsize=size, dpi=DPI)).figure.subplots()
 
 
-def drawn(draw, data, options, size: tuple[float, float]) -> Figure:
+def drawn(draw: Callable[..., Axes], data: Any, options: Mapping[str, Any], size: tuple[float, float]) -> Figure:
     """Draw ``draw(data, ax, **options)`` in the report's style; returns the figure, laid out."""
     with matplotlib.rc_context(PARAMETERS):
         figure = draw(data, new_axes(size), **options).figure
+        assert isinstance(figure, Figure)  # of `new_axes`
         for axis in (axis for ax in figure.axes for axis in (ax.xaxis, ax.yaxis) if axis.get_scale() == "log"):
             low, high = sorted(axis.get_view_interval())
             if high > 20 * low:
@@ -77,10 +84,10 @@ def _fit_into(figure: Figure, pad: float = 0.05) -> None:
 
     Once, which is exact but for ticks that come or go, and several times faster than matplotlib's layout engines.
     """
+    assert isinstance(figure.canvas, FigureCanvasAgg)  # of `new_axes`
     renderer = figure.canvas.get_renderer()
-    needed = Bbox.union([axes.get_tightbbox(renderer) for axes in figure.axes]).transformed(
-        figure.transFigure.inverted()
-    )
+    boxes = [box for axes in figure.axes if (box := axes.get_tightbbox(renderer)) is not None]
+    needed = Bbox.union(boxes).transformed(figure.transFigure.inverted())
     x, y = pad / figure.get_size_inches()
     now = figure.subplotpars
     figure.subplots_adjust(
@@ -94,12 +101,12 @@ def _fit_into(figure: Figure, pad: float = 0.05) -> None:
 # Labels in plain text are set ten times faster than the formulas that matplotlib makes of them.
 
 
-def _power_of_ten(value: float, _position: int) -> str:
+def _power_of_ten(value: float, _position: float) -> str:
     exponent = round(float(np.log10(value)))
     return {0: "1", 1: "10", -1: "0.1"}.get(exponent, f"10{superscript(exponent)}")
 
 
-def _plain_number(value: float, _position: int) -> str:
+def _plain_number(value: float, _position: float) -> str:
     return f"{value:g}"
 
 

@@ -1,5 +1,7 @@
 """What a runcard's data consist of."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -10,7 +12,7 @@ from ..fit.operator import build_operator, compress
 from ..fit.problem import build_problem, load_entry
 from ..fit.two_hadrons import BilinearForm
 from ..pdf.parametrisation import FIT_BASES
-from ..runcard import Runcard
+from ..runcard import ConstraintSet, DatasetInput, Runcard
 from ..theory import load_dataset_theory, load_theory
 from .chi2 import experiment_of
 
@@ -38,11 +40,12 @@ def contents_table(card: Runcard) -> pd.DataFrame:
     """
     theory = load_theory(card.theory.theoryid)
     rows = []
-    for kind, key, entries in (
+    blocks: tuple[tuple[str, str, Sequence[DatasetInput | ConstraintSet]], ...] = (
         ("data", "dataset_inputs", card.dataset_inputs),
         ("positivity", "positivity.posdatasets", card.positivity.posdatasets),
         ("integrability", "integrability.integdatasets", card.integrability.integdatasets),
-    ):
+    )
+    for kind, key, entries in blocks:
         for i, entry in enumerate(entries):
             with at(f"{key}[{i}]"):
                 dataset = load_entry(entry, card, theory.parameters)

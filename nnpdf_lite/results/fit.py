@@ -1,5 +1,6 @@
 """A finished fit: its replicas, its chi2, its PDFs at any scale, its LHAPDF set."""
 
+import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -116,6 +117,6 @@ class Fit:
         return np.array([self.lhapdf_set.xfxq(pids, np.atleast_1d(x), np.atleast_1d(q), member=m) for m in members])
 
 
-def load_fit(path: str | Path) -> Fit:
+def load_fit(path: str | os.PathLike) -> Fit:
     """Open a fit folder; InputError if there is no fit in it."""
     return Fit(open_folder(Path(path)))

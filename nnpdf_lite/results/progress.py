@@ -84,7 +84,7 @@ class TerminalWatcher(Watcher):
         if self.bar is not None:
             self.bar.chi2 = f"chi2/N  training {training}  validation {validation}"
             self.bar.update(self.bar_task, completed=done, stopped=stopped)
-        elif now - self.last_line >= PLAIN_INTERVAL and done > self.first:
+        elif self.first is not None and now - self.last_line >= PLAIN_INTERVAL and done > self.first:
             self.last_line = now
             left = (now - self.first_seen) * (self.epochs - done) / (done - self.first)
             highest = max(int(batch.epochs.max()) for batch in self.batches.values())

@@ -185,16 +185,18 @@ def train_and_write(
     cards = task.models or (task.card,)
     watcher.start(len(task.replicas) - len(present), max(card.parameters.epochs for card in cards))
     x = export_xgrid()
-    wanted = task, np.concatenate([x, task.operator.x[: task.operator.n_fk]]), training_path
-    common = {"skip": present, "watch": watcher.update, "warn": watcher.warn}
+    x_export = np.concatenate([x, task.operator.x[: task.operator.n_fk]])
     if pool is None:
         # Shared among workers as the whole request is, so that a resumed run finds its checkpoints.
         workers = training_workers(len(task.replicas), task.card)
         training = train_parallel(
-            *wanted, **common, workers=workers, resume=resume, checkpoint_interval=checkpoint_interval
-        )
+            task, x_export, training_path, skip=present, watch=watcher.update, warn=watcher.warn,
+            workers=workers, resume=resume, checkpoint_interval=checkpoint_interval,
+        )  # fmt: skip
     else:
-        training = train_on_cluster(pool, *wanted, **common)
+        training = train_on_cluster(
+            pool, task, x_export, training_path, skip=present, watch=watcher.update, warn=watcher.warn
+        )
     try:
         for trained, f, alpha, beta in training:
             folder, problem = home(trained.replica)

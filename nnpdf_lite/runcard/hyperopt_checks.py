@@ -95,7 +95,7 @@ def scan(card: "Runcard") -> Iterator[Mistake]:
     """Folds and scans that do not suit the data or the fit."""
     known = [entry.dataset for entry in card.dataset_inputs]
     if card.kfold:
-        places = [(("kfold", "always_fitted", j), name) for j, name in enumerate(card.kfold.always_fitted)]
+        places: list[Mistake] = [(("kfold", "always_fitted", j), name) for j, name in enumerate(card.kfold.always_fitted)]
         for i, partition in enumerate(card.kfold.partitions):
             places += [(("kfold", "partitions", i, "datasets", j), name) for j, name in enumerate(partition.datasets)]
         for place, name in places:

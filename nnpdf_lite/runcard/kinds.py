@@ -85,13 +85,13 @@ def number(
     nullable: bool = False,
 ) -> Any:
     """Return the kind of a number in bounds, inclusive (``lower``, ``upper``) or exclusive (``above``, ``below``)."""
-    bounds = (
+    limits = (
         ("at least", "minimum", lower, lambda value: value >= lower),
         ("above", "exclusiveMinimum", above, lambda value: value > above),
         ("at most", "maximum", upper, lambda value: value <= upper),
         ("below", "exclusiveMaximum", below, lambda value: value < below),
     )
-    bounds = [bound for bound in bounds if bound[2] is not None]
+    bounds = [limit for limit in limits if limit[2] is not None]
     schema = {"type": "integer" if whole else "number"} | {keyword: limit for _, keyword, limit, _ in bounds}
     words = " and ".join(f"{word} {limit}" for word, _, limit, _ in bounds)
 
@@ -176,7 +176,7 @@ def _names(value: Any) -> tuple[str, ...]:
 def _theoryid(value: Any) -> int | str:
     if isinstance(value, str) and re.fullmatch(PRINTABLE, value):
         return value
-    if isinstance(value, Integral) and not isinstance(value, bool) and 0 <= value <= LARGEST_SEED:
+    if isinstance(value, Integral) and not isinstance(value, bool) and 0 <= int(value) <= LARGEST_SEED:
         return int(value)
     raise Unexpected("")
 

@@ -281,6 +281,13 @@ class Runcard(Block):
     _check = model_validator(mode="after")(checks.raising(checks.runcard))
     _check_scan = model_validator(mode="after")(checks.raising(hyperopt_checks.scan))
 
+    @property
+    def closure(self) -> ClosureTest:
+        """Its closure test, of a card that has one (ValueError)."""
+        if self.closuretest is None:
+            raise ValueError("the card is of no closure test")
+        return self.closuretest
+
     def dump(self) -> str:
         """Return the card with every default written out, as YAML that loads back to an equal `Runcard`.
 

@@ -89,10 +89,10 @@ def _tables(measured: Measurement, q2min: float, w2min: float) -> Iterator[Table
     is_data = isinstance(measured.operands[0], Observable) and measured.operands[0].probe.charge is None
     x, q2 = points["x"].to_numpy(), points["Q2"].to_numpy()
     wanted = (q2 > q2min) & (q2 * (1 - x) / x > w2min) if is_data else np.ones(len(points), dtype=bool)
-    columns = _columns(points, measured.columns)
+    xs, q2s, ys = _columns(points, measured.columns)
     for operand, names in zip(measured.operands, theory.fk_tables):
         for table, rows in zip(names, _rows(measured, names, len(points))):
-            yield Table(table, measured.dataset, operand, *(column[rows] for column in columns), wanted[rows])
+            yield Table(table, measured.dataset, operand, xs[rows], q2s[rows], ys[rows], wanted[rows])
 
 
 def _columns(points: pd.DataFrame, renamed: dict[str, str]) -> Sequence[np.ndarray]:

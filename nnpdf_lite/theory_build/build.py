@@ -90,7 +90,7 @@ def build(request: Request, progress: Progress) -> list[Path]:
 
 def _theories(request: Request) -> list[tuple[Path, dict[str, Any]]]:
     """Return each theory's folder and card, every card checked."""
-    theories = [(request.output, {})]
+    theories: list[tuple[Path, Mapping[str, Any]]] = [(request.output, {})]
     for name, change in (request.variations or {}).items():
         theories.append((request.output.with_name(f"{request.output.name}_{name}"), change))
     cards = []

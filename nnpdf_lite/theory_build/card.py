@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from ..errors import InputError, nearest
 from ..evolution import EvolutionSettings
@@ -114,7 +114,7 @@ class BuildCard:
         return self.evolution.flavours(math.sqrt(q2))
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[float | str]:
     try:
         return math.isfinite(float(value))
     except (TypeError, ValueError):

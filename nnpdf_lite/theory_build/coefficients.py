@@ -114,8 +114,8 @@ def _limit(coefficient: PartonicChannelAsy, order: int) -> dict[int, Function]:
     for n, weights in enumerate(np.linalg.inv(np.vander(np.arange(order + 1.0), increasing=True))):
         parts = [_combine(weights, part) for part in (regular, singular)]
         if any(part is not None and np.max(np.abs(part)) > 1e-12 for part in parts) or any(local):
-            splines = (None if part is None else _spline(_LOGIT, part) for part in parts)
-            powers[n] = Function(*splines, _local(weights, local))
+            splines = [None if part is None else _spline(_LOGIT, part) for part in parts]
+            powers[n] = Function(splines[0], splines[1], _local(weights, local))
     return powers
 
 
@@ -140,8 +140,8 @@ def _sample(rsl: RSL | None, stretch: float = 1.0, vectorised: bool = False) -> 
     if rsl is None:
         return None
     regular, singular, local = _values(rsl, vectorised)
-    splines = (None if part is None else _spline(_LOGIT, part) for part in (regular, singular))
-    return Function(*splines, local, stretch)
+    splines = [None if part is None else _spline(_LOGIT, part) for part in (regular, singular)]
+    return Function(splines[0], splines[1], local, stretch)
 
 
 def _values(rsl: RSL | None, vectorised: bool = False) -> tuple[np.ndarray | None, np.ndarray | None, Callable | None]:

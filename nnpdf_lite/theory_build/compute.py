@@ -75,6 +75,7 @@ def _compute(functions: "StructureFunctions", inventory: Inventory, task: Task) 
     from .cross_sections import observable_maps
 
     table, rows = task.table, task.rows
+    assert isinstance(table.observable, Observable)  # `tasks` makes none of others
     maps = observable_maps(functions, table.observable, task.q2, table.x[rows], table.y[rows])
     inventory.save(table, task.q2, rows, maps)
 
@@ -94,7 +95,7 @@ def _in_processes(
 
 
 #: Of a worker process: what it keeps between tasks, its caches above all.
-_worker: tuple = ()
+_worker: "tuple[StructureFunctions, Inventory]"
 
 
 def _start_worker(card: BuildCard, grid: XGrid, inventory: Inventory) -> None:

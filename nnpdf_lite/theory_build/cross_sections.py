@@ -117,7 +117,7 @@ class _MassIntegrals:
             }
         return self._integrals[kind]
 
-    def _maps(self, kind: str, x: Sequence[float]) -> dict[int, np.ndarray]:
+    def _maps(self, kind: str, x: Sequence[float] | np.ndarray) -> dict[int, np.ndarray]:
         return self._functions.maps(self._observable.probe, f"{kind}_{self._observable.flavour}", self._q2, x)
 
 

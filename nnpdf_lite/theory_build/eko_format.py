@@ -1,6 +1,6 @@
 """Evolution operators in ``eko``'s format (arXiv:2202.02338), for tools that read it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +64,9 @@ def _flavour_numbers(settings: EvolutionSettings, scale: float) -> tuple[int, ..
     return (below, below + 1) if scale in settings.thresholds else (below,)
 
 
-def _dense(blocks: dict, outputs: Sequence[str], to_flavours: np.ndarray, grid: XGrid) -> np.ndarray:
+def _dense(
+    blocks: Mapping[tuple[str, str], np.ndarray], outputs: Sequence[str], to_flavours: np.ndarray, grid: XGrid
+) -> np.ndarray:
     """Return the operator (14, X, 14, X) between partons in eko's order, acting on f."""
     size = len(grid)
     partons = np.zeros((len(PARTON_PIDS), size, 14, size))

@@ -1,6 +1,6 @@
 """From coefficient functions at each scale to tables of PDFs at Q0."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -12,6 +12,7 @@ from ..evolution.interpolation import XGrid
 from ..evolution.operators import Q_MIN, Operator, Patch, components, evolution_patches, splitting_operators
 from .atlas import Table
 from .card import BuildCard
+from .observables import Distribution
 from .scale_variation import Row, at_factorisation_scale, at_renormalisation_scale
 from .schemes import terms
 
@@ -94,26 +95,27 @@ class Evolved:
             GeV2.
         """
         q = np.sqrt(q2)
-        total = 0.0
+        total = np.zeros(())
         for n, values in coefficients.items():
             patch = self.patches[n]
             orders = [_in_combinations(values[:, k], patch) for k in range(values.shape[1])]
             varied = self._varied(orders, n)
             a = patch.alphas(self.card.ren_ratio * q) / (4 * np.pi)
-            summed = {name: sum(a**k * row[name] for k, row in enumerate(varied)) for name in varied[0]}
+            summed = {name: sum((a**k * row[name] for k, row in enumerate(varied)), np.zeros(())) for name in varied[0]}
             total = total + self._at_q0(summed, self._operator(n, self.card.fac_ratio * q))
         return total
 
     def distribution(self, table: Table) -> Joined:
         """Return the table of a distribution: of the evolution basis at Q0, of a parton at the scale of the set."""
-        wanted = table.observable
-        if isinstance(wanted.parton, str):
+        assert isinstance(table.observable, Distribution)
+        parton = table.observable.parton
+        if isinstance(parton, str):
             nodes = np.append(table.x, 1.0)
             values = np.zeros((len(table.x), len(self.channels), len(nodes)))
             for i, x in enumerate(table.x):
-                values[i, self.channels.index(wanted.parton), i] = x
+                values[i, self.channels.index(parton), i] = x
             return Joined(nodes, self.channels, values)
-        vector = (np.array(PARTON_PIDS) == wanted.parton).astype(float)
+        vector = np.equal(PARTON_PIDS, parton).astype(float)
         rows = np.zeros((len(table.x), len(self.channels), len(self.grid)))
         for q2, points in table.scales():
             flavours = self.card.evolution.flavours(np.sqrt(q2))
@@ -123,7 +125,7 @@ class Evolved:
             rows[points] = self._at_q0(row, patch.at(np.sqrt(q2)))
         return Joined(self.grid.x, self.channels, rows * self.grid.x)
 
-    def _varied(self, orders: list[Row], n: int) -> list[Row]:
+    def _varied(self, orders: Sequence[Row], n: int) -> Sequence[Row]:
         log_f = 2 * np.log(self.card.fac_ratio)
         log_r = 2 * np.log(self.card.fac_ratio / self.card.ren_ratio)
         if log_f:

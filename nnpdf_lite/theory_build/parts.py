@@ -12,6 +12,7 @@ import zlib
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -61,7 +62,8 @@ class Inventory:
         try:
             with open(temporary, "wb") as file:
                 points = np.array([table.x[rows], table.q2[rows], table.y[rows]])
-                np.savez_compressed(file, points=points, **{f"nf{n}": values for n, values in maps.items()})
+                arrays: dict[str, Any] = {f"nf{n}": values for n, values in maps.items()}
+                np.savez_compressed(file, points=points, **arrays)
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)

@@ -24,7 +24,7 @@ class Stage:
         """Count an item that is finished."""
         self._count += 1
         now = time.monotonic()
-        if self._bar:
+        if self._bar and self._task is not None:
             self._bar.update(self._task, advance=1, item=item)
         elif now - self._last > PLAIN_INTERVAL and self._count < self._total:
             self._last = now

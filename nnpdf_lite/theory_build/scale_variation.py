@@ -90,4 +90,4 @@ def _scaled(row: Row, factor: float) -> Row:
 
 
 def _sum(one: Row, other: Row) -> Row:
-    return {name: one.get(name, 0.0) + other.get(name, 0.0) for name in {**one, **other}}
+    return {**one, **other, **{name: values + other[name] for name, values in one.items() if name in other}}

@@ -55,7 +55,7 @@ class StructureFunctions:
         self._configuration = cache(self._build_configuration)
         self._contributions = lru_cache(maxsize=4)(self._find_contributions)
 
-    def maps(self, probe: Probe, name: str, q2: float, x: Sequence[float]) -> dict[int, np.ndarray]:
+    def maps(self, probe: Probe, name: str, q2: float, x: Sequence[float] | np.ndarray) -> dict[int, np.ndarray]:
         """Return F(x, Q2), without target-mass corrections, as a map of PDFs.
 
         Parameters

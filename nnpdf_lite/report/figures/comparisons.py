@@ -67,7 +67,7 @@ def exponent_curves(data: Curves, ax: Axes, ranges: Mapping[str, tuple[float, fl
     handles, labels = ax.get_legend_handles_labels()
     for (name, ends), dashes in zip(ranges.items(), ((0, (5, 1.5)), (0, (1, 1.2)))):
         lines = [ax.axhline(end, color=INK, linewidth=1.1, linestyle=dashes) for end in ends if np.isfinite(end)]
-        handles, labels = handles + lines[:1], labels + [name] * bool(lines)
+        handles, labels = [*handles, *lines[:1]], labels + [name] * bool(lines)
     finite = [end for ends in ranges.values() for end in ends if np.isfinite(end)]
     low, high = ax.get_ylim()
     ax.set_ylim(min([low, *(end - 0.1 for end in finite)]), max([high, *(end + 0.1 for end in finite)]))

@@ -1,6 +1,7 @@
 """Curves with uncertainties of several PDF sets: PDFs, ratios of them, luminosities, effective exponents."""
 
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -11,8 +12,11 @@ from matplotlib.lines import Line2D
 from ...ensembles import Members
 from ..style import INK, PALETTE, superscript
 
+if TYPE_CHECKING:
+    from matplotlib.typing import LineStyleType
+
 #: Styles of the central lines, so that sets are told apart without colour.
-DASHES = ("-", (0, (6, 2)), (0, (2, 1.5)), "-.", (0, (4, 1, 1, 1, 1, 1)), (0, (1, 1)))
+DASHES: "tuple[LineStyleType, ...]" = ("-", (0, (6, 2)), (0, (2, 1.5)), "-.", (0, (4, 1, 1, 1, 1, 1)), (0, (1, 1)))
 
 
 #: Where the scale ``both`` turns from logarithmic to linear.

@@ -135,13 +135,13 @@ def _finish(data: Points, ax: Axes, theory: Artist, points: str) -> Axes:
         Line2D([], [], color=_OTHER, linewidth=0.9, linestyle=dashes) for _, dashes in zip(data.others, DASHES[1:])
     ]
     dot = Line2D([], [], color=INK, marker="o", markersize=2.3, linewidth=1.1)
-    handles = [dot, Line2D([], [], color=PALETTE[0], linewidth=1.1), theory, *names]
+    handles: list[Artist] = [dot, Line2D([], [], color=PALETTE[0], linewidth=1.1), theory, *names]
     labels = [points, "theory, shifted by systematics", f"{plain(data.label)}, 1σ", *map(plain, data.others)]
     ax.legend(
         handles,
         labels,
         loc="upper center",
-        bbox_to_anchor=(0.48, -below / ax.figure.get_figheight()),
+        bbox_to_anchor=(0.48, -below / ax.figure.canvas.figure.get_figheight()),
         ncols=2,
         fontsize=8,
     )

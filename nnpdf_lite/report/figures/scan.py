@@ -49,9 +49,8 @@ def loss_by_choice(data: pd.DataFrame, ax: Axes, label: str) -> Axes:
         losses = data.loss[data.value == name].to_numpy()
         losses = losses[losses <= _limits(data.loss)[1]]
         if len(losses) > 2 and np.ptp(losses) > 0:
-            violin = ax.violinplot(losses, [i], widths=0.8, showextrema=False)
-            for body in violin["bodies"]:
-                body.set(facecolor=PALETTE[0], alpha=0.25)
+            ax.violinplot(losses, [i], widths=0.8, showextrema=False)
+            ax.collections[-1].set(facecolor=PALETTE[0], alpha=0.25)
         spread = 0.25 * (np.arange(len(losses)) % 7 - 3) / 3
         ax.scatter(i + spread, losses, s=10, color=PALETTE[0], linewidth=0)
     medians = [data.loss[data.value == name].median() for name in names]

@@ -48,7 +48,7 @@ def training_curves(data: pd.DataFrame, ax: Axes) -> Axes:
 
 def stopping_epochs(data: pd.DataFrame, ax: Axes) -> Axes:
     """Draw how many replicas have their best epoch and stop in each interval of epochs; ``data`` is ``Fit.replicas()``."""
-    edges = np.linspace(0, max(1, data.stop_epoch.max()), 26)
+    edges = np.linspace(0, max(1, data.stop_epoch.max()), 26).tolist()
     ax.hist(data.best_epoch, edges, color=PALETTE[0], alpha=0.55, label="best epoch")
     ax.hist(data.stop_epoch, edges, color=PALETTE[1], histtype="step", linewidth=1.6, label="training ends")
     ax.set(xlabel="epoch", ylabel="replicas", xlim=(0, edges[-1]))
@@ -82,7 +82,7 @@ def replica_chi2(data: pd.DataFrame, ax: Axes) -> Axes:
     """Draw the chi2 per point of every replica to the central data; ``data`` is ``Fit.replicas()``."""
     kept, vetoed = (data.chi2[chosen & np.isfinite(data.chi2)] for chosen in (data.kept, ~data.kept))
     low, high = (kept.min(), kept.max()) if len(kept) else (0.0, 1.0)
-    edges = np.linspace(low - 1e-9, high + 0.2 * (high - low) + 1e-6, 28)
+    edges = np.linspace(low - 1e-9, high + 0.2 * (high - low) + 1e-6, 28).tolist()
     ax.hist(kept, edges, color=PALETTE[0], label=f"kept ({len(kept)})")
     if len(vetoed):
         beyond = int(((vetoed < edges[0]) | (vetoed > edges[-1])).sum())

@@ -80,7 +80,7 @@ def _verdict(results: ClosureResults) -> tuple[Item, ...]:
     sample, settings = results.sample, results.sample.card.inconsistent_data_settings
     sizes = f"{min(sample.sizes)} to {max(sample.sizes)} replicas each, after postfit"
     rows = [
-        ("truth", sample.card.closuretest.fakepdf),
+        ("truth", sample.card.closure.fakepdf),
         ("level", str(sample.level)),
         ("fits", f"{len(sample.names)}, {sizes}"),
         ("points", f"{int(sample.fitted.sum())} fitted, {int((~sample.fitted).sum())} left out"),

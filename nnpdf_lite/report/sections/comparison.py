@@ -48,7 +48,7 @@ def distances(study: Study) -> tuple[Item, ...]:
         raise InputError("There is nothing to compare with: give another fit or PDF set with --against.")
     items: list[Item] = []
     for i, other in enumerate(study.against):
-        columns = ("distance", "sigma_distance")
+        columns: tuple[str, ...] = ("distance", "sigma_distance")
         if {study.pdf.errors.kind, other.errors.kind} != {"replicas"}:
             columns = ("pull",)
             items.append(Text(f"{study.label(other)}: distances need replicas of both sets, so pulls are shown: "
@@ -178,7 +178,7 @@ def _luminosities(study: Study, channel: str) -> tuple[np.ndarray, list]:
 
 def sum_rules(study: Study) -> tuple[Item, ...]:
     """Sum rules and momentum fractions."""
-    tables = []
+    tables: list[tuple[str, tuple[Item, ...]]] = []
     for q in (study.q0, *SCALES):
         notes = study.readable(q)[1]
         columns = ["set", "rule", "expected", "central", "sigma", "min", "max"]

@@ -177,8 +177,9 @@ def _pieces(groups: pd.Series, most_points: int | None, most_lines: int | None) 
         n = -(-len(names) // most_lines)
         pieces = [list(piece) for piece in np.array_split(np.array(names, dtype=object), n)]
     else:
-        n = -(-len(groups) // most_points)
-        target, pieces, filled = len(groups) / n, [[]], 0
+        n = -(-len(groups) // (most_points or len(groups)))
+        target, filled = len(groups) / n, 0
+        pieces = [[]]
         for name in names:
             if pieces[-1] and filled + sizes[name] / 2 > target * len(pieces):
                 pieces.append([])
@@ -218,7 +219,8 @@ def kinematics(study: Study) -> tuple[Item, ...]:
 
 
 def _coverage(study: Study) -> tuple[pd.DataFrame, list[str]]:
-    tables, unknown, sizes = [], [], Counter()
+    tables, unknown = [], []
+    sizes: Counter[str] = Counter()
     for dataset in study.problem.datasets:
         where = x_and_q2(dataset)
         if where is None:

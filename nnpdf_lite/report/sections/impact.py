@@ -97,7 +97,8 @@ def _uncertainties(curves: pd.DataFrame, shown: pd.DataFrame, q: float) -> tuple
 def _pdfs(impact: Impact, curves: pd.DataFrame, q: float) -> tuple[Item, ...]:
     names = {"": impact.prior.name, "_reweighted": "reweighted"}
     names |= {} if impact.posterior is None else {"_refit": impact.posterior.name}
-    figures, ratios = [], []
+    figures: list[Figure] = []
+    ratios: list[Figure] = []
     for flavour in PARTONS:
         rows = curves[curves.flavour == flavour]
         for made, scale, lines in ((figures, np.ones(len(rows)), ()), (ratios, rows.central.to_numpy(), (1.0,))):
@@ -144,9 +145,9 @@ def _new_data(impact: Impact) -> tuple[Item, ...]:
         )
         items.append(Folded(f"Points of {dataset.name}", (Table(slug(f"points-{dataset.name}"), "", table),)))
     places = [
-        x_and_q2(dataset).assign(group=dataset.name if dataset.name in impact.added else "in the fit")
+        where.assign(group=dataset.name if dataset.name in impact.added else "in the fit")
         for dataset in sorted(impact.problem.datasets, key=lambda d: d.name in impact.added)
-        if x_and_q2(dataset) is not None
+        if (where := x_and_q2(dataset)) is not None
     ]
     if any(len(one) and one.group.iloc[0] != "in the fit" for one in places):
         table = pd.concat(places, ignore_index=True)

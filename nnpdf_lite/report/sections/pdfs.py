@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -25,7 +26,7 @@ def overview_figure(study: Study, q: float = 10.0) -> Figure:
     curves = []
     x = np.concatenate([np.geomspace(1e-4, 0.1, 50, endpoint=False), np.linspace(0.1, 0.9, 60)])
     for flavour, factor in OVERVIEW.items():
-        members = study.pdf.xf(flavour, x, q).map(lambda xf, factor=factor: factor * xf)
+        members = study.pdf.xf(flavour, x, q).map(partial(np.multiply, factor))
         name = f"${latex(flavour)}$" + (f" / {1 / factor:g}" if factor != 1 else "")
         curves.append(Curve.of(name, members))
     data = Curves(x, tuple(curves), "$x$", "$xf(x, Q)$", f"{study.label(study.pdf)}, Q = {q:.4g} GeV")
@@ -61,7 +62,7 @@ def pdfs(study: Study) -> tuple[Item, ...]:
         ("replicas", replicas_figure, "both"),
         ("ratio", ratio_figure, "both"),
     )
-    panels = []
+    panels: list[tuple[str, tuple[Item, ...]]] = []
     for q in (study.q0, *SCALES):
         inside = [(label, _each(make, study, PARTONS, q, xscale)) for label, make, xscale in views]
         if q == study.q0:

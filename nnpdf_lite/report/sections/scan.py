@@ -14,6 +14,8 @@ from ...hyperopt.analysis import (
 )
 from ...hyperopt.folder import ScanFolder
 from ...hyperopt.partitions import fold_counts
+from ...runcard import Runcard
+from ...runcard.hyperopt_schema import KFold
 from ...theory import load_theory
 from ..figures.scan import fold_losses, importance_bars, loss_against_number, loss_by_choice, loss_history
 from ..page import Code, Figure, Item, Section, Table, Text
@@ -36,21 +38,21 @@ _FOLDS = "Points by class in each fold, and the rank correlation of the folds' l
 def scan_sections(folder: ScanFolder) -> tuple[Section, ...]:
     """Return the sections of the page of a scan."""
     trials, card = folder.trials(), folder.runcard()
+    settings = card.kfold or KFold()
     table = parameter_table(trials)
     cost = cost_table(trials)
     return (
-        Section("best", "Best trials", _best(folder, trials, table), f"The loss is {_loss(card)}."),
+        Section("best", "Best trials", _best(folder, trials, table), f"The loss is {_loss(settings)}."),
         Section("history", "Loss against trial", (_history(table),)),
         Section("importance", "Importance of parameters", _importance(table), _IMPORTANCE),
         Section("parameters", "Parameters", _parameters(table), _PARAMETERS),
-        Section("folds", "Folds", _folds(card, trials), _FOLDS),
+        Section("folds", "Folds", _folds(card, settings, trials), _FOLDS),
         Section("cost", "Cost", (Table("cost-table", "time by how trials ended", cost, {"seconds each": ".1f"}),)),
         Section("runcard", "Runcard", (Code("runcard.yml", card.dump()),), "Of the scan, with every default."),
     )
 
 
-def _loss(card) -> str:
-    settings = card.kfold
+def _loss(settings: KFold) -> str:
     words = {"average": "the average over folds", "best_worst": "that of the worst fold", "std": "the spread over folds"}
     penalties = ", penalties added" if settings.penalties_in_loss else ""
     return f"{_LOSSES[settings.loss_type]}; {words[settings.fold_statistic]}{penalties}"
@@ -95,15 +97,15 @@ def _parameters(table: pd.DataFrame) -> tuple[Item, ...]:
     return tuple(figures) or (Text("No trial has a loss yet.", "missing"),)
 
 
-def _folds(card, trials: list) -> tuple[Item, ...]:
+def _folds(card: Runcard, settings: KFold, trials: list) -> tuple[Item, ...]:
     datasets = load_data(card, load_theory(card.theory.theoryid))
     sets = pd.DataFrame(
-        [(f"fold {i + 1}", ", ".join(fold.datasets), fold.weight) for i, fold in enumerate(card.kfold.partitions)],
+        [(f"fold {i + 1}", ", ".join(fold.datasets), fold.weight) for i, fold in enumerate(settings.partitions)],
         columns=["fold", "left out", "weight"],
     )
     items: list[Item] = [
         Table("fold-sets", "datasets that the fits of a fold leave out", sets),
-        Table("fold-counts", "points", fold_counts(card.kfold.partitions, datasets)),
+        Table("fold-counts", "points", fold_counts(settings.partitions, datasets)),
     ]
     if sum(trial["state"] == "ok" for trial in trials) > 2:
         items.append(Figure("fold-correlation", "rank correlation of losses", fold_losses, fold_correlation(trials)))
