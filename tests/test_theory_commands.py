@@ -145,6 +145,7 @@ def test_other_couplings_and_scales_come_from_the_same_pieces(built, capsys):
     assert names == ["small", "small_as_0.1190", "small_muR2_muF2", "small_muR0.5_muF0.5"]
     pdf, predictions = load_pdf_set("NNPDFLITE_dis_nnlo"), {}
     for name in names:
+        assert main(["theory", "check", str(folder.with_name(name))]) == 0
         table = read_fk_table(folder.with_name(name) / "fastkernel" / "SLAC_NC_EM_P_F2.pineappl.lz4")
         f = pdf.evolution_basis(table.x, 1.65)[:, table.channels[:, 0]]
         predictions[name] = np.einsum("ncx,xc->n", table.table, f)

@@ -23,7 +23,7 @@ REQUIRED = {
 }
 
 #: Keys that may differ between folders whose tables serve one theory: words, and how finely evolution is solved.
-_FREE = ("ID", "Comments", "ModEv", "global_nx", "EScaleVar", "IterEv")
+_FREE = ("ID", "Comments", "global_nx", "EScaleVar", "IterEv")
 
 
 @dataclass(frozen=True)
