@@ -9,7 +9,7 @@ import yaml
 from toy_proton import field_xgrid as fine_xgrid
 from toy_proton import proton
 
-pytest.importorskip("yadism", reason="yadism is not installed (pip install 'nnpdf_lite[theory]')")
+pytest.importorskip("yadism", reason="yadism is not installed (pip install '.[theory]')")
 
 import hoppet
 from yadism.coefficient_functions import Combiner
@@ -190,6 +190,7 @@ def predict(evolved, maps, q2):
     return np.einsum("ncx,cx->n", evolved.rows(maps, q2), np.array([toy_at_q0()[name] for name in evolved.channels]))
 
 
+@pytest.mark.slow
 def test_scale_dependence_is_of_higher_order():
     """F2 at twice and half of both scales: the spread shrinks with each order, as it must if the logarithms are right."""
     q2, x, spread = 900.0, np.array([0.01, 0.3]), []

@@ -27,7 +27,7 @@ SETS = ["SLAC_NC_NOTFIXED_P_EM-F2", "NNPDF_POS_2P24GEV_XUB", "NNPDF_INTEG_3GEV_X
 
 needs_yadism = pytest.mark.skipif(
     __import__("importlib.util").util.find_spec("yadism") is None,
-    reason="yadism is not installed (pip install 'nnpdf_lite[theory]')",
+    reason="yadism is not installed (pip install '.[theory]')",
 )
 
 
@@ -304,7 +304,7 @@ def test_without_yadism_the_extra_is_named(monkeypatch, tmp_path):
 @needs_yadism
 def test_operators_are_read_by_eko_and_evolve_a_proton(tmp_path):
     """At 10 GeV, from the file as eko reads it, against evolution; both act on f."""
-    pytest.importorskip("eko", reason="eko is not installed (pip install 'nnpdf_lite[theory]')")
+    pytest.importorskip("eko", reason="eko is not installed (pip install '.[theory]')")
     from eko.io.struct import EKO
     from toy_proton import field_xgrid, proton
 

@@ -35,7 +35,7 @@ class History:
             raise InputError(f"--algorithm {algorithm}: expected one of {', '.join(ALGORITHMS)}")
         missing = [name for name in ("lightgbm", "sklearn") if algorithm == "atpe" and find_spec(name) is None]
         if missing:
-            raise InputError("--algorithm atpe: needs lightgbm and scikit-learn; install nnpdf_lite[atpe], or choose tpe")
+            raise InputError("--algorithm atpe: needs lightgbm and scikit-learn (pip install lightgbm scikit-learn); or choose tpe")
         self.space, self.seed = search_space(card), seed
         self.pruning = card.kfold is None or card.kfold.pruning
         self.suggest = _algorithm(algorithm)

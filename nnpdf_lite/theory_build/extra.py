@@ -16,5 +16,5 @@ def require_extra(*packages: str) -> None:
     missing = [package for package in packages or ("yadism",) if importlib.util.find_spec(package) is None]
     if missing:
         raise InputError(
-            f"building theory tables needs {' and '.join(missing)}, which is not installed: pip install 'nnpdf_lite[theory]'"
+            f"building theory tables needs {' and '.join(missing)}, which is not installed: pip install '.[theory]' in a checkout of nnpdf_lite, or pip install {' '.join(missing)}"
         )
