@@ -297,7 +297,7 @@ def test_without_yadism_the_extra_is_named(monkeypatch, tmp_path):
     from nnpdf_lite.theory_build.progress import Progress
 
     monkeypatch.setattr(extra.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(InputError, match=r"needs yadism, which is not installed: pip install 'nnpdf_lite\[theory\]'"):
+    with pytest.raises(InputError, match=r"needs yadism, which is not installed: pip install '.\[theory\]' in a checkout"):
         build(Request(CARD, tmp_path / "out"), Progress())
 
 
