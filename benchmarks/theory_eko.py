@@ -123,7 +123,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, metavar="DIR", help="folder of eko's operators")
     parser.add_argument("--orders", type=int, nargs="+", default=[0, 1, 2], help="powers of alpha_s: 0, 1, 2")
     parser.add_argument("--scales", type=float, nargs="+", default=[3.0, 10.0, 100.0], help="scales in GeV")
-    parser.add_argument("--flavours", type=int, choices=(4,), help="no threshold is crossed: eko's matching takes minutes to compile")
+    parser.add_argument("--flavours", type=int, choices=(4,), help="no threshold is crossed: eko's matching takes up to an hour to compile")
     parser.add_argument("--iterations", type=int, default=30, help="of eko's exact solution")
     parser.add_argument("--every", type=int, choices=(1, 3), default=1, help="point of the tables' x grid that is used")
     parser.add_argument("--refinement", type=float, default=4, help="of HOPPET's grid where elements are compared")
