@@ -315,7 +315,7 @@ def test_pages_fit_narrow_and_wide_windows_and_the_console_stays_empty(site, tmp
         done = subprocess.run(
             [
                 CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", "--enable-logging=stderr",
-                "--window-size=1700,1000", "--virtual-time-budget=60000", f"--user-data-dir={tmp_path / 'profile'}",
+                "--window-size=1700,1000", "--virtual-time-budget=600000", f"--user-data-dir={tmp_path / 'profile'}",
                 f"http://127.0.0.1:{server.server_port}/check.html",
             ],
             capture_output=True, text=True, timeout=300, check=True,
