@@ -52,6 +52,17 @@ def written_tiny_fit(tiny_fit, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def my_fit(written_tiny_fit, tmp_path_factory):
+    """The same fit under the name that the documentation gives it; not to be changed."""
+    import shutil
+
+    folder = shutil.copytree(written_tiny_fit, tmp_path_factory.mktemp("named") / "my_fit", symlinks=True)
+    for path in sorted(folder.rglob("tiny*"), reverse=True):  # files before their folders
+        path.rename(path.with_name(path.name.replace("tiny", "my_fit", 1)))
+    return folder
+
+
+@pytest.fixture(scope="session")
 def tiny_report(written_tiny_fit, tmp_path_factory):
     """Folder of the report of ``written_tiny_fit`` against the set its t0 comes from, which has one member."""
     from nnpdf_lite.report.build import write_report

@@ -3,28 +3,23 @@
 import importlib.util
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from pages import ROOT, take
 
-ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs" / "add-data.md"
+PAGE = take("docs/add-data.md")
 TABLE = ROOT / "docs" / "data" / "HEPData-ins180921-v1-Table_1.csv"
 NAME = "EMC_NC_22GEV_MUFE_F2C"
 
 
-def blocks(language):
-    """The code blocks of the page in one language."""
-    found = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)
-    return [text for kind, text in found if kind == language]
+def of_language(language):
+    return [text for kind, text in PAGE if kind == language]
 
 
-def commands():
-    return [line for block in blocks("sh") for line in block.splitlines()]
+COMMANDS = [line for text in of_language("bash") for line in text.splitlines()]
 
 
 @pytest.fixture
@@ -51,10 +46,10 @@ def shell(tmp_path):
 
 def test_the_dataset_is_made_as_the_page_shows(shell):
     """The command of the page prints what the page prints."""
-    made = shell(next(line for line in commands() if "dataset new" in line))
+    made = shell(next(line for line in COMMANDS if "dataset new" in line))
     assert made.returncode == 0, made.stderr
-    assert made.stdout.strip() == blocks("")[0].strip()
-    for line in commands():
+    assert made.stdout.strip() == of_language("text")[0].strip()
+    for line in COMMANDS:
         if "dataset check" in line and "--theory" not in line:
             checked = shell(line)
             assert checked.returncode == 0 and "no mistakes" in checked.stdout
@@ -65,12 +60,12 @@ def test_every_command_of_the_page_in_a_row(shell, tmp_path):
     """From the table to the impact: the refit describes the new data better than the fit and the reweighted fit did."""
     if not shell.can_build:
         pytest.skip("yadism is not installed (extra [theory]), and NNPDF_LITE_THEORY_PYTHON names no Python that has it")
-    for line in commands():
+    for line in COMMANDS:
         done = shell(line)
         assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
     report = json.loads((tmp_path / "dis_nnlo_quick" / "impact" / NAME / "report.json").read_text())
     new = report["sections"]["chi2"]["chi2-table"][0]
     assert new["name"] == NAME and new["ndata"] == 16
     assert new["refit"] < 2.5 < new["before"] and new["refit"] < new["reweighted"]
-    python = shell(f"PYTHONPATH={ROOT} {sys.executable} - <<'END'\n{blocks('python')[0]}\nassert impact.posterior.name == new.folder.name\nEND")
+    python = shell(f"PYTHONPATH={ROOT} {sys.executable} - <<'END'\n{of_language('python')[0]}\nassert impact.posterior.name == new.folder.name\nEND")
     assert python.returncode == 0, python.stderr

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 from nnpdf_peer import CARD, T0
+from pages import blocks
 from scipy.linalg import solve_triangular
 from toy_theory import write_fk_table
 
@@ -23,24 +24,29 @@ from nnpdf_lite.theory import load_dataset_theory, load_theory, predict
 
 pytestmark = pytest.mark.slow
 
-#: Scales of the operators in GeV: dense enough for LHAPDF's interpolation to lose less than a thousandth.
-SCALES = "1.65 1.68 1.75 1.9 2.1 2.4 2.8 3.2 3.6 4 4.4 4.7 4.85 4.92 5.1 5.5 6 7 8.5 10 13 18 26 40 60 100 200 1000 10000 100000"
 PIDS = (-3, -2, -1, 21, 1, 2, 3, 4)
 
 
 @pytest.fixture(scope="module")
 def evolved(peer, our_fit):
-    """A copy of our fit, without what our evolution and postfit made, after evolven3fit and postfit."""
+    """A copy of our fit, without what our evolution and postfit made, after the commands of docs/from-n3fit.md.
+
+    Their scales are dense enough for LHAPDF's interpolation to lose less than a thousandth.
+    """
     if not importlib.util.find_spec("eko"):
         pytest.skip("eko is not installed: pip install -e '.[theory]'")
-    operators = peer.folder / "eko.tar"
-    assert main(["theory", "operator", "nnlo", *SCALES.split(), "--output", str(operators)]) == 0
+    ((_, text),) = blocks("docs/from-n3fit.md", "NNPDF's programs on our fits")
+    text = text.replace("postfit 90", "postfit 4").replace("FIT", "evolved")
+    ours, *theirs = (line.split() for line in text.splitlines())
     folder = our_fit.folder.path.parent / "evolved"
     shutil.copytree(our_fit.folder.path, folder, ignore=shutil.ignore_patterns("postfit", "training", "report"))
     for file in folder.glob("nnfit/replica_*/lite_fit.*"):
         file.rename(file.with_name(f"evolved{file.suffix}"))
-    peer.run("evolven3fit", "--no-net", "evolve", folder, "--load", operators)
-    peer.run("postfit", 4, folder, "--at-least-nrep")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder.parent)
+        assert main(ours[1:]) == 0
+    for command in theirs:
+        peer.run(*command, cwd=folder.parent)
     return folder
 
 
