@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 import test_add_data  # noqa: F401 - follows a page
-import test_tutorials  # noqa: F401 - follows many
+import test_n3fit  # noqa: F401
+import test_tutorials  # noqa: F401
 import yaml
 from pages import FENCED, FOLLOWED, ROOT, blocks, sections, take
 from toy_cards import SMALL_CARD

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shlex
 import shutil
 import warnings
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from pages import follows
 from scipy.linalg import solve_triangular
 
 import nnpdf_lite
@@ -146,6 +148,19 @@ def test_the_review_names_every_key_and_file_and_writes_the_card_that_runs(offic
     assert "1 sets, 33 points" in capsys.readouterr().out
     assert main(["validate", path, "--n3fit", "--write", str(out)]) == 2
     assert "exists; nothing was written" in capsys.readouterr().err
+
+
+@follows("docs/from-n3fit.md", "")
+@pytest.mark.parametrize("supported", [True, False])
+def test_the_commands_of_the_page_review_a_card_and_write_the_part_that_runs(found, supported, tmp_path, monkeypatch, call):
+    monkeypatch.chdir(tmp_path)
+    keys = {} if supported else {"fiatlux": {"luxset": "NNPDF40_nnlo_as_0118"}}
+    write(tmp_path / "CARD", card(theory={"theoryid": "nnlo"}, **keys))
+    ((_, text),) = found
+    (valid, *_), (reviewed, review, _), (written, *_) = (call(*shlex.split(line, comments=True)[1:]) for line in text.splitlines())
+    assert (valid, reviewed, written) == ((0, 0, 0) if supported else (2, 2, 0))
+    assert ("fiatlux" in review) is not supported
+    assert load_runcard("MINE.yml").theory.theoryid == "nnlo"
 
 
 @needs_nnpdf_data
