@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import yaml
 from nnpdf_lite.cli import main
 from nnpdf_lite.errors import InputError
 from nnpdf_lite.fit.methodologies import best_trials, read_trials, with_model
-from nnpdf_lite.hyperopt.folder import ScanFolder, create_scan
+from nnpdf_lite.hyperopt.folder import ScanFolder, check_scan, create_scan
 from nnpdf_lite.hyperopt.history import STARTUP, History
 from nnpdf_lite.hyperopt.losses import LeftOutData, fold_loss, fold_metrics, trial_loss
 from nnpdf_lite.hyperopt.scan import best_card, run_scan
@@ -218,6 +219,14 @@ def test_two_claims_on_one_trial_are_impossible(scan_card, tmp_path):
     assert (first.number, second.number) == (1, 2) and folder.claim(2) is None
     first.release()
     assert folder.claim(2).number == 1
+
+
+def test_processes_that_begin_one_scan_at_the_same_moment_do_not_disturb_each_other(scan_card, tmp_path):
+    folder, card = ScanFolder(tmp_path / "scan"), parse_runcard(scan_card)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: create_scan(folder, card, REPLICAS), range(100)))
+    assert check_scan(folder.path, card, REPLICAS).settings() == {"replicas": REPLICAS}
+    assert {path.name for path in folder.path.iterdir()} == {".lock", "runcard.yml", "settings.json", "running"}
 
 
 def finished_scan(path, card, losses):
