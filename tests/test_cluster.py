@@ -231,11 +231,9 @@ def test_a_scheduler_that_does_not_answer_is_named(listening, monkeypatch):
         if listening:
             other.listen()
         address = f"tcp://127.0.0.1:{other.getsockname()[1]}"
-        started = time.monotonic()
         message = rf"{address}: no Dask scheduler answers there within 1 s .*'dask scheduler'"
         with pytest.raises(InputError, match=message), cluster.connect(address):
             pass
-    assert time.monotonic() - started < 10
 
 
 def copy_of_the_package(folder, change):

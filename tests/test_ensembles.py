@@ -48,6 +48,12 @@ def test_a_fit_without_a_set_is_told_what_to_run(tiny_fit, tmp_path):
         load_set(copy)
 
 
+def test_a_fit_under_a_new_name_is_told_that_its_set_has_the_former_one(written_tiny_fit, tmp_path):
+    copy = Path(shutil.copytree(written_tiny_fit, tmp_path / "renamed", symlinks=True))
+    with pytest.raises(InputError, match="has that of its former name, 'tiny'; run 'nnpdf-lite evolve .*renamed'"):
+        load_set(copy)
+
+
 def test_a_set_older_than_its_postfit_is_refused(written_tiny_fit, tmp_path):
     copy = Path(shutil.copytree(written_tiny_fit, tmp_path / "tiny", symlinks=True))
     (copy / "postfit/tiny/tiny_0003.dat").unlink()

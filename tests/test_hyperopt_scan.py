@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,7 @@ import yaml
 from nnpdf_lite.cli import main
 from nnpdf_lite.errors import InputError
 from nnpdf_lite.fit.methodologies import best_trials, read_trials, with_model
-from nnpdf_lite.hyperopt.folder import ScanFolder, create_scan
+from nnpdf_lite.hyperopt.folder import ScanFolder, check_scan, create_scan
 from nnpdf_lite.hyperopt.history import STARTUP, History
 from nnpdf_lite.hyperopt.losses import LeftOutData, fold_loss, fold_metrics, trial_loss
 from nnpdf_lite.hyperopt.scan import best_card, run_scan
@@ -220,6 +222,14 @@ def test_two_claims_on_one_trial_are_impossible(scan_card, tmp_path):
     assert folder.claim(2).number == 1
 
 
+def test_processes_that_begin_one_scan_at_the_same_moment_do_not_disturb_each_other(scan_card, tmp_path):
+    folder, card = ScanFolder(tmp_path / "scan"), parse_runcard(scan_card)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: create_scan(folder, card, REPLICAS), range(100)))
+    assert check_scan(folder.path, card, REPLICAS).settings() == {"replicas": REPLICAS}
+    assert {path.name for path in folder.path.iterdir()} == {".lock", "runcard.yml", "settings.json", "running"}
+
+
 def finished_scan(path, card, losses):
     """A scan on disk whose trials had these losses; None: given up."""
     folder = ScanFolder(path)
@@ -227,7 +237,8 @@ def finished_scan(path, card, losses):
     for i, loss in enumerate(losses):
         model = {"parameters": {"epochs": 100 + i, "nodes_per_layer": [4 + i % 2, 8]}}
         line = {"trial": i + 1, "loss": loss, "model": model, "values": {"epochs": 100 + i}, "seconds": {"wall": 1, "cpu": 1}}
-        folder.append(line | {"state": "failed" if loss is None else "ok", "running": {}})
+        found = {"folds": {"fitted": [1 + 0.1 * i] * 3}, "running": {}}
+        folder.append(line | found | {"state": "failed" if loss is None else "ok"})
     return folder
 
 
@@ -241,6 +252,33 @@ def test_the_best_trial_becomes_a_runcard_of_all_data(scan_card, tmp_path, capsy
     assert card.hyperscan_config is None and card.kfold is None and "trial 3" in card.description
     assert card.dataset_inputs == parse_runcard(scan_card).dataset_inputs and card.replicas == 3
     assert best_card(tmp_path / "scan", 4).parameters.epochs == 103
+
+
+def test_trials_that_do_not_describe_what_they_fitted_can_be_passed_over(scan_card, tmp_path, capsys):
+    scan = finished_scan(tmp_path / "scan", scan_card, [3.0, 2.0, 1.0]).path
+    assert best_card(scan).parameters.epochs == 102 and best_card(scan, fitted=1.15).parameters.epochs == 101
+    assert main(["hyperopt", "best", str(scan), "--fitted", "0.9"]) == 2
+    assert "0 finished trials that were not given up and have chi2 of at most 0.9 to fitted data" in capsys.readouterr().err
+
+
+def test_the_best_trials_are_judged_again_with_other_seeds_beside_the_card_as_it_is(scan_card, tmp_path, capsys):
+    scan, card = tmp_path / "scan", parse_runcard(scan_card)
+    first = run_scan(card, scan, 2, replicas=REPLICAS).trials()
+    best = min(first, key=lambda trial: trial["loss"])
+    command = ["hyperopt", "again", str(scan), "--replicas", "3", "--workers", "1", "--output", str(tmp_path / "second")]
+    assert main([*command, "--trials", "1"]) == 0
+    own, again = ScanFolder(tmp_path / "second").trials()
+    assert own["again"] is None and own["model"]["parameters"]["epochs"] == card.parameters.epochs
+    assert own["model"]["parameters"]["nodes_per_layer"] == list(card.parameters.nodes_per_layer)
+    assert again["again"] == best["trial"] and again["model"] == best["model"] and again["loss"] != best["loss"]
+    assert np.shape(again["replicas"]["validation"]) == (3, 3)
+    assert best_card(tmp_path / "second").mcseed == card.mcseed + 1
+    assert (tmp_path / "second" / "report" / "index.html").is_file()
+    shutil.rmtree(scan)
+    finished_scan(scan, scan_card, [1.0, 2.0] if best["trial"] == 2 else [2.0, 1.0])  # another scan, with another best trial
+    capsys.readouterr()
+    assert main([*command, "--trials", "1"]) == 2
+    assert f"holds other trials than the 1 best of {scan}" in capsys.readouterr().err
 
 
 # --- bad input ----------------------------------------------------------------------------------------------------
@@ -323,6 +361,9 @@ def test_the_folder_of_another_scan_is_left_alone(scan_card, tmp_path):
         (["best", "nowhere"], "not the folder of a scan"),
         (["best", "SCAN", "--trial", "77"], "there is no finished trial 77"),
         (["best", "SCAN", "--trials", "3"], "takes no --trials"),
+        (["again", "SCAN", "--seed", "3"], "takes no --seed"),
+        (["again", "SCAN", "--trials", "2"], "1 finished trials"),
+        (["dis_nnlo", "--fitted", "1.2"], "--fitted goes with best or again"),
         (["dis_nnlo", "extra"], "one argument too many: 'extra'"),
         (["dis_nnlo", "--trials", "2"], "hyperscan_config: missing"),
         (["dis_nnlo_hyperopt", "--workers", "0"], "--workers 0"),

@@ -272,6 +272,9 @@ def test_another_observable_joins_the_set_and_the_same_one_is_refused(home):
         ({"errors": ("stat:ADD:UNCOR",)}, "Did you mean 'UNCORR'"),
         ({"errors": ("statt",)}, "--error statt: .* Did you mean 'stat'"),
         ({"errors": ("lumi=2 percent",)}, "neither a number nor percents"),
+        ({"errors": ("lumi=inf",)}, "error 'inf' is neither a number nor percents"),
+        ({"errors": ("stat:MUL:UNCORR",)}, "two types, 'MUL' and 'UNCORR'.* Did you mean 'MULT'"),
+        ({"errors": ("stat:ADD:MULT",)}, "two treatments, 'ADD' and 'MULT'"),
         ({"covariance": ("missing.csv",)}, "missing.csv: cannot be read"),
         ({"covariance": ("negative.txt",)}, "not positive definite: its smallest eigenvalue is -1"),
         ({"covariance": ("large.txt",)}, "a matrix of 3 points; expected 2"),
@@ -295,6 +298,21 @@ def test_mistakes_are_named_and_nothing_is_written(home, changes, message):
     with pytest.raises(InputError, match=message):
         new_dataset(Recipe(**arguments))
     assert not (home / "datasets").exists()
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("0.1,abc,0.3,0.01", "Q2, from 'Q2', is no number at row 0"),
+        ("0.1,10,0.3,0.01\n0.1,nan,0.3,0.01", "Q2, from 'Q2', is no number at row 1"),
+        ("0.1,10,0.3,inf", "'stat' is no number at row 0"),
+        ("0.1,10,inf,0.01", "column 'F2' is infinite at row 0"),
+    ],
+)
+def test_what_is_no_number_is_named_with_its_row(home, rows, message):
+    (home / "t.csv").write_text(f"x,Q2,F2,stat\n{rows}\n")
+    with pytest.raises(InputError, match=message):
+        new_dataset(Recipe(NAME, "t.csv", "DIS_NC", value="F2", errors=("stat:ADD:UNCORR",)))
 
 
 def test_which_table_of_a_submission_must_be_said(home):

@@ -160,9 +160,9 @@ def _check_written(fit: Fit) -> None:
     """Refuse a fit whose LHAPDF set is missing, or older than its last postfit."""
     path, written = fit.folder.path, fit.folder.lhapdf_path
     if not (written / f"{written.name}.info").is_file():
-        raise InputError(
-            f"{path}: this fit has no LHAPDF set yet; run 'nnpdf-lite evolve {path}' first (it runs postfit)"
-        )
+        other = next((info.stem for info in written.parent.glob("*/*.info") if info.stem == info.parent.name), None)
+        why = f"has that of its former name, '{other}'" if other else "has no LHAPDF set yet"
+        raise InputError(f"{path}: this fit {why}; run 'nnpdf-lite evolve {path}' first (it runs postfit)")
     members = sum(1 for _ in written.glob(f"{written.name}_[0-9][0-9][0-9][0-9].dat")) - 1
     finished, record = len(fit.folder.finished()), written.parent / "veto_count.json"
     try:

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from ..errors import InputError, at
@@ -41,8 +42,12 @@ def read_trials(folder: Path) -> list[dict[str, Any]]:
     return sorted(trials, key=lambda trial: trial["trial"])
 
 
-def best_trials(trials: Sequence[Mapping[str, Any]], number: int = 1, thermalization: int = 0) -> list[Mapping[str, Any]]:
+def best_trials(
+    trials: Sequence[Mapping[str, Any]], number: int = 1, thermalization: int = 0, fitted: float | None = None
+) -> list[Mapping[str, Any]]:
     """Return the finished trials of lowest loss, the best first, without the first ``thermalization`` of a scan.
+
+    ``fitted``: of those alone that describe the data they fitted with at most this chi2 per point, on average over folds.
 
     Raises
     ------
@@ -50,10 +55,13 @@ def best_trials(trials: Sequence[Mapping[str, Any]], number: int = 1, thermaliza
         If there are not that many.
     """
     good = [t for t in trials if t["state"] == "ok" and t["trial"] > thermalization and _finite(t.get("loss"))]
+    if fitted is not None:
+        good = [t for t in good if fmean(t["folds"]["fitted"]) <= fitted]
     if len(good) < number:
         after = f" after the first {thermalization}" if thermalization else ""
+        which = f" that were not given up{'' if fitted is None else f' and have chi2 of at most {fitted} to fitted data'}"
         raise InputError(
-            f"the scan has {len(good)} finished trials{after} that were not given up, {number} are needed; scan on, or ask for fewer"
+            f"the scan has {len(good)} finished trials{after}{which}, {number} are needed; scan on, or ask for fewer"
         )
     return sorted(good, key=lambda trial: (trial["loss"], trial["trial"]))[:number]
 

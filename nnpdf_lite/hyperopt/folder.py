@@ -45,7 +45,7 @@ class ScanFolder:
     def append(self, line: dict[str, Any]) -> None:
         """Add a finished trial, whole or not at all: what an earlier process left half-written at the end goes."""
         text = json.dumps(line, allow_nan=False).encode() + b"\n"
-        with self._locked(), self.trials_path.open("a+b") as file:
+        with self.locked(), self.trials_path.open("a+b") as file:
             end = _whole(file)
             file.truncate(end)
             file.write(text)
@@ -54,7 +54,7 @@ class ScanFolder:
 
     def claim(self, last: int) -> "Claim | None":
         """Claim the first trial up to number ``last`` that is neither finished nor running; None if there is none."""
-        with self._locked():
+        with self.locked():
             finished = {trial["trial"] for trial in self.trials()}
             for number in range(1, last + 1):
                 if number not in finished:
@@ -64,7 +64,8 @@ class ScanFolder:
         return None
 
     @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from writing into the folder."""
         with (self.path / ".lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
@@ -141,10 +142,11 @@ def check_scan(path: Path, card: Runcard, replicas: int) -> ScanFolder:
 
 
 def create_scan(folder: ScanFolder, card: Runcard, replicas: int) -> None:
-    """Create a scan folder, or go on in one."""
+    """Create a scan folder, or go on in one; several processes may do so at once."""
     try:
         (folder.path / "running").mkdir(parents=True, exist_ok=True)
-        write_text(folder.path / "runcard.yml", card.dump())
-        write_text(folder.path / "settings.json", json.dumps({"replicas": replicas}) + "\n")
+        with folder.locked():
+            write_text(folder.path / "runcard.yml", card.dump())
+            write_text(folder.path / "settings.json", json.dumps({"replicas": replicas}) + "\n")
     except OSError as error:
         raise InputError(f"{folder.path}: cannot be written ({error.strerror or error})") from None

@@ -78,7 +78,8 @@ def kinematics(
             found[variable] = table.column(source, f"--column {variable}={source}"), source
     for name, column in table.columns.items():
         named_so = variable_of(name)
-        if named_so in accepted and named_so not in found and np.isfinite(column.centre).any():
+        usable = named_so in _needed(process) or np.isfinite(column.centre).any()
+        if named_so in accepted and named_so not in found and usable:
             found[named_so] = column, name
     if process.startswith("DIS"):
         _complete_dis(found, sqrts)
@@ -106,10 +107,13 @@ def _complete_dis(found: dict[str, tuple[Column, str]], sqrts: float | None) -> 
         found["y"] = Column("y", "", y, *np.full((2, len(y)), np.nan)), "Q2 / (x s)"
 
 
+def _needed(process: str) -> tuple[str, ...]:
+    return ("x", "Q2") if process.startswith("DIS") else ()
+
+
 def _check(found: Mapping[str, tuple[Column, str]], table: SourceTable, process: str, accepted: Sequence[str]) -> None:
     columns = ", ".join(table.columns) or "none"
-    needed = ("x", "Q2") if process.startswith("DIS") else ()
-    missing = [variable for variable in needed if variable not in found]
+    missing = [variable for variable in _needed(process) if variable not in found]
     if missing or not found:
         what = f"no {' and no '.join(missing)}" if missing else "no kinematic variable"
         raise InputError(

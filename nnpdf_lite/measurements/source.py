@@ -84,6 +84,9 @@ class SourceTable:
     @classmethod
     def of(cls, where: str, value: Column, errors: list[TableError], columns: Mapping[str, Column]) -> "SourceTable":
         """Make a table without the rows that have no value."""
+        infinite = np.flatnonzero(np.isinf(value.mid))
+        if len(infinite):
+            raise InputError(f"{where}: column '{value.name}' is infinite at row {infinite[0]} (from 0)")
         rows = np.flatnonzero(np.isfinite(value.mid))
         if not len(rows):
             raise InputError(f"{where}: column '{value.name}' holds no number; expected measured values")
@@ -128,9 +131,12 @@ def deviation(value: Any, central: float, where: str) -> float:
     if text in ("", "-", "--", "nan", "NaN") or math.isnan(central):
         return 0.0
     try:
-        return float(text[:-1]) / 100 * central if text.endswith("%") else float(text)
+        size = float(text[:-1]) / 100 * central if text.endswith("%") else float(text)
     except ValueError:
-        raise InputError(f"{where}: the error '{text}' is neither a number nor percents such as 2.5%") from None
+        size = math.nan
+    if not math.isfinite(size):
+        raise InputError(f"{where}: the error '{text}' is neither a number nor percents such as 2.5%")
+    return size
 
 
 def name_and_units(header: str) -> tuple[str, str]:

@@ -68,14 +68,19 @@ class ErrorRule:
             raise InputError(
                 f"--error {text}: expected NAME[=SIZE][:ADD or MULT][:TYPE][:percent], such as 'lumi=1.5%:MULT:CORR'"
             )
-        rule = cls(pattern.strip(), size.strip() or None)
+        rule, where = cls(pattern.strip(), size.strip() or None), f"--error {text}"
         for word in words:
-            if word.upper() in TREATMENTS:
-                rule = replace(rule, treatment=word.upper())
-            elif word.lower() == "percent":
+            if word.lower() == "percent":
                 rule = replace(rule, percent=True)
-            else:
-                rule = replace(rule, kind=checked_type(word, f"--error {text}"))
+                continue
+            is_treatment = word.upper() in TREATMENTS
+            value = word.upper() if is_treatment else checked_type(word, where)
+            before = rule.treatment if is_treatment else rule.kind
+            if before is not None:
+                what = f"two {'treatments' if is_treatment else 'types'}, '{before}' and '{word}'"
+                hint = "" if is_treatment else nearest(before, TREATMENTS) or nearest(word, TREATMENTS)
+                raise InputError(f"{where}: {what}; expected NAME[=SIZE][:ADD or MULT][:TYPE][:percent].{hint}")
+            rule = replace(rule, treatment=value) if is_treatment else replace(rule, kind=value)
         return rule
 
 
