@@ -300,9 +300,8 @@ def test_a_scan_its_best_trial_and_a_fit_of_several(reader, found):
 @contextmanager
 def in_background(*lines):
     """Programs that run until the end of the block."""
-    processes = [
-        subprocess.Popen(shlex.split(line), stderr=subprocess.DEVNULL, start_new_session=True) for line in lines
-    ]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    processes = [subprocess.Popen(shlex.split(line), **quiet, start_new_session=True) for line in lines]
     try:
         yield
     finally:
