@@ -136,7 +136,7 @@ def test_a_second_build_reuses_everything_and_a_corrupt_piece_is_made_again(buil
 @needs_yadism
 def test_other_couplings_and_scales_come_from_the_same_pieces(built, capsys):
     card, folder = built
-    sets = ["SLAC_NC_NOTFIXED_P_EM-F2"]
+    sets = SETS[:2]  # a positivity set is of a PDF, which is taken at mu_F
     arguments = ["theory", "build", str(card), "--output", str(folder), "--jobs", "1", "--sets", *sets]
     assert main([*arguments, "--alphas", "0.119", "--scales", "3"]) == 0
     output = capsys.readouterr()

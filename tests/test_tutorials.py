@@ -367,12 +367,12 @@ def test_the_blocks_for_batch_systems_are_the_examples(found, tmp_path):
 @pytest.mark.slow
 @follows("docs/theory-tables.md")
 def test_theory_tables_of_a_few_sets(reader, found):
-    """Complete but for the sets; ``my.yaml`` is of massless NLO."""
+    """Complete but for the sets, and for the card that is built, ``my.yaml``, which is massless and of leading order."""
     if not (importlib.util.find_spec("yadism") and importlib.util.find_spec("eko")):
         pytest.skip("yadism and eko are not installed (pip install '.[theory]')")
     theory = yaml.safe_load((ROOT / "theory_grids/nnlo/theory.yaml").read_text())
-    write_card(Path("my.yaml"), theory | {"PTO": 1, "FNS": "ZM-VFNS"})
-    sets = "theory build nnlo --sets NNPDF_POS_2P24GEV_XUB NNPDF_INTEG_3GEV_XT3"
+    write_card(Path("my.yaml"), theory | {"PTO": 0, "FNS": "ZM-VFNS"})
+    sets = "theory build my.yaml --sets NNPDF_POS_2P24GEV_XUB NNPDF_INTEG_3GEV_XT3"
     follow([(language, text.replace("theory build nnlo", sets)) for language, text in found])
     built = {path.name for path in Path().iterdir() if (path / "manifest.json").is_file()}
     couplings = {f"my_nnlo_as_0.{n}0" for n in range(116, 121)}

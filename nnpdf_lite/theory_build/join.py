@@ -106,7 +106,7 @@ class Evolved:
         return total
 
     def distribution(self, table: Table) -> Joined:
-        """Return the table of a distribution: of the evolution basis at Q0, of a parton at the scale of the set."""
+        """Return the table of a distribution: of the evolution basis at Q0, of a parton at mu_F, where Q is the scale of the set."""
         assert isinstance(table.observable, Distribution)
         parton = table.observable.parton
         if isinstance(parton, str):
@@ -118,11 +118,11 @@ class Evolved:
         vector = np.equal(PARTON_PIDS, parton).astype(float)
         rows = np.zeros((len(table.x), len(self.channels), len(self.grid)))
         for q2, points in table.scales():
-            flavours = self.card.evolution.flavours(np.sqrt(q2))
-            patch = self.patches[flavours]
+            q = np.sqrt(q2)
+            patch = self.patches[self.card.evolution.flavours(q)]
             at_x = self.grid.interpolate(table.x[points])
             row = _in_combinations(vector[None, :, None] * at_x[:, None, :], patch)
-            rows[points] = self._at_q0(row, patch.at(np.sqrt(q2)))
+            rows[points] = self._at_q0(row, patch.at(self.card.fac_ratio * q))
         return Joined(self.grid.x, self.channels, rows * self.grid.x)
 
     def _varied(self, orders: Sequence[Row], n: int) -> Sequence[Row]:
