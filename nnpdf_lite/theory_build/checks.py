@@ -25,7 +25,7 @@ def evolution_checks(evolved: Evolved) -> dict[str, float]:
     """
     worst = {"momentum": 0.0, "valence": 0.0, "two steps": 0.0}
     for patch in evolved.patches.values():
-        if "h+" in patch.outputs:
+        if "h+" in patch.outputs or not _above_q0(patch, evolved).any():
             continue
         worst["momentum"] = max(worst["momentum"], _momentum(patch, evolved))
         worst["valence"] = max(worst["valence"], _valence(patch, evolved))
