@@ -18,7 +18,6 @@ from .partitions import partitions
 from .space import check_space, search_space
 from .trial import FEWEST, ScanTask, Trial, run_trial, scan_task
 
-
 #: Trials after which a worker gets a fresh process: oneDNN keeps a kernel for every shape of matrix it has met, 3 to 4 MB a trial.
 RENEW = 40
 
