@@ -124,6 +124,15 @@ def test_what_workers_report_is_heard(pair):
     assert 0 < len(heard) <= 12 and all(unit == message for unit, message in heard)
 
 
+def test_a_worker_gets_a_fresh_process_after_so_many_units_where_the_pool_started_it(scheduler):
+    with cluster.connect("local:1") as pool:
+        done = results(pool, toy_units.process, None, range(6), renew=2)
+    processes = [found[0] for _, found in done]
+    assert processes[::2] == processes[1::2] and len(set(processes)) == 3
+    with running_worker(scheduler, "--nthreads", "1", nanny="--nanny"), cluster.connect(scheduler) as pool:
+        assert len({found[0] for _, found in results(pool, toy_units.process, None, range(4), renew=2)}) == 1
+
+
 def test_a_unit_is_asked_for_only_when_a_worker_is_free_and_all_results_are_known(pair):
     known, surplus = set(), []
 

@@ -56,4 +56,4 @@ def stay(folder, unit):
 def process(shared, unit):
     """Return the number of the process and how its libraries may use threads."""
     time.sleep(0.2)
-    return os.getpid(), os.environ["OMP_NUM_THREADS"], os.environ["TF_NUM_INTRAOP_THREADS"]
+    return os.getpid(), os.environ.get("OMP_NUM_THREADS"), os.environ.get("TF_NUM_INTRAOP_THREADS")

@@ -19,6 +19,8 @@ from .same_version import check_workers
 
 #: Seconds between looks at which workers there are.
 LOOK = 1.0
+#: Seconds that a worker may take to start afresh.
+FRESH = 60.0
 #: Seconds without a single worker after which a line says so.
 ALARM = 30.0
 
@@ -28,19 +30,19 @@ class Abandoned(Exception):
 
 
 class DaskPool(Pool):
-    """Workers of a Dask cluster; ``keep`` is called now and then to keep up their number."""
+    """Workers of a Dask cluster, ``own`` ones or of others, too; ``keep`` is called now and then to keep up their number."""
 
-    def __init__(self, client: Client, count: int, note: Callable[[str], None], keep: Callable[[], None]):
-        self.client, self.count, self.note, self.keep = client, count, note, keep
+    def __init__(self, client: Client, count: int, note: Callable[[str], None], keep: Callable[[], None], *, own: bool):
+        self.client, self.count, self.note, self.keep, self.own = client, count, note, keep, own
         assert client.scheduler is not None  # it is connected
         self.address = client.scheduler.address  # which a client forgets when its scheduler has gone
         self.lonely: float | None = None
         self.checked: set[str] = set()
         self.workers()
 
-    def run(self, function, shared, units, *, ahead=0, listen=None):
+    def run(self, function, shared, units, *, ahead=0, listen=None, renew=0):
         """See ``Pool.run``."""
-        return _Run(self, function, shared, listen).results(iter(units), ahead)
+        return _Run(self, function, shared, listen, renew if self.own else 0).results(iter(units), ahead)
 
     def workers(self) -> int:
         """Return how many workers there are now; check new ones, and complain when there is none for long."""
@@ -70,8 +72,11 @@ class DaskPool(Pool):
 class _Run:
     """One function, mapped over units: what is under way, and a queue in which results and reports arrive."""
 
-    def __init__(self, pool: DaskPool, function: Callable, shared: Any, listen: Callable[[Any, Any], None] | None):
+    def __init__(
+        self, pool: DaskPool, function: Callable, shared: Any, listen: Callable[[Any, Any], None] | None, renew: int
+    ):
         self.pool, self.client, self.function, self.shared, self.listen = pool, pool.client, function, shared, listen
+        self.renew, self.done = renew, Counter[str]()
         self.topic = f"nnpdf_lite-{uuid.uuid4().hex}"
         self.arrivals: queue.SimpleQueue = queue.SimpleQueue()
         self.units: dict[int, Any] = {}
@@ -143,9 +148,20 @@ class _Run:
                 if content.cancelled():
                     self._again(number)
                 else:
-                    result = self._result(content)
+                    address, result = self._result(content)
                     del self.futures[number]
                     yield self.units.pop(number), result
+                    self._count(address)
+
+    def _count(self, address: str) -> None:
+        """Give a worker that has done its number of units, and waits for the next, a fresh process."""
+        self.done[address] += 1
+        if self.renew and self.done[address] >= self.renew:
+            del self.done[address]
+            # Without a nanny it stays as it is; one that is gone is missed elsewhere.
+            with suppress(OSError, ValueError, asyncio.TimeoutError):
+                self.client.restart_workers([address], timeout=FRESH, raise_for_error=False)
+            self._scatter()  # it may have held the only copy
 
     def _result(self, future: Future) -> Any:
         try:
@@ -172,8 +188,8 @@ def _deadly(n: int) -> InputError:
     )
 
 
-def _work(function: Callable, shared: Any, unit: Any, number: int, topic: str | None) -> Any:
-    """Do a unit, in a worker; its reports go to the topic."""
+def _work(function: Callable, shared: Any, unit: Any, number: int, topic: str | None) -> tuple[str, Any]:
+    """Do a unit, in a worker, whose address is returned with the result; its reports go to the topic."""
     worker = get_worker()
     key = worker.get_current_task()
 
@@ -185,4 +201,4 @@ def _work(function: Callable, shared: Any, unit: Any, number: int, topic: str | 
             worker.log_event(topic, pickle.dumps((number, message)))
 
     with reporting(tell):
-        return function(shared, unit)
+        return worker.address, function(shared, unit)

@@ -46,7 +46,8 @@ def open_place(where: str, workers: int | None, note: Callable[[str], None]) -> 
             note(f"{place.jobs} job{s} of {place.options['cores']} workers submitted to {place.system}")
         _await_workers(client, place.workers if isinstance(place, LocalWorkers) else 1, note)
         keep = Replacement(cluster, place.jobs) if isinstance(place, BatchSystem) else lambda: None
-        yield DaskPool(client, len(client.nthreads()) if isinstance(place, str) else place.workers, note, keep)
+        count = len(client.nthreads()) if isinstance(place, str) else place.workers
+        yield DaskPool(client, count, note, keep, own=not isinstance(place, str))
 
 
 def find_place(where: str, workers: int | None) -> LocalWorkers | BatchSystem | str:

@@ -52,6 +52,7 @@ class Pool(ABC):
         *,
         ahead: int = 0,
         listen: Callable[[Unit, Any], None] | None = None,
+        renew: int = 0,
     ) -> Iterator[tuple[Unit, Any]]:
         """Yield ``(unit, function(shared, unit))`` for every unit as it is done.
 
@@ -69,6 +70,9 @@ class Pool(ABC):
         listen : function, optional
             Called in this thread with a unit and what its worker says of it by ``report``. A unit that is done again says
             everything again.
+        renew : int
+            Workers that the pool started get a fresh process after so many units, so that what libraries keep of each does
+            not pile up; not with ``ahead``. 0: never.
 
         Raises
         ------
@@ -82,7 +86,7 @@ class ThisProcess(Pool):
 
     count = 1
 
-    def run(self, function, shared, units, *, ahead=0, listen=None):
+    def run(self, function, shared, units, *, ahead=0, listen=None, renew=0):
         """See ``Pool.run``."""
         for unit in units:
             with reporting(listen and (lambda message, unit=unit: listen(unit, message))):

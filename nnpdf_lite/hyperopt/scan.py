@@ -18,6 +18,9 @@ from .partitions import partitions
 from .space import check_space, search_space
 from .trial import FEWEST, ScanTask, Trial, run_trial, scan_task
 
+#: Trials after which a worker gets a fresh process: oneDNN keeps a kernel for every shape of matrix it has met, 3 to 4 MB a trial.
+RENEW = 40
+
 
 class Watcher:
     """What a scan tells whoever watches; this one is silent."""
@@ -165,7 +168,7 @@ def _run_trials(
         with connect(cluster, workers, note=watcher.note) as pool:
             create_scan(folder, card, replicas)
             watcher.start(len(folder.trials()), trials, pool.count)
-            for trial, line in pool.run(run_trial, task, units()):
+            for trial, line in pool.run(run_trial, task, units(), renew=RENEW):
                 folder.append(line | made_by(trial.number) | {"finished": time.time()})
                 claims.pop(trial.number).release()
                 watcher.finished(line, folder.trials())
