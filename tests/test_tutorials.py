@@ -278,9 +278,11 @@ def test_a_scan_its_best_trial_and_a_fit_of_several(reader, found):
     card["hyperscan_config"]["stopping"] |= {"min_epochs": 100, "max_epochs": 200}
     card["parameters"]["positivity"]["threshold"] = 1e6  # so short a training need not pass
     write_card(reader.parent / "own/runcards/dis_nnlo_hyperopt.yml", card)
-    follow(
-        [(language, text.replace("--trials 500", "--trials 3 --replicas 2 --workers 1")) for language, text in found]
-    )
+    few = "--replicas 2 --workers 1"
+    shrunk = {"--trials 500": f"--trials 3 {few}", "--trials 5 --fitted 1.14": f"--trials 1 --fitted 1000 {few}"}
+    for long, short in shrunk.items():
+        found = [(language, text.replace(long, short)) for language, text in found]
+    follow(found)
     trials = ScanFolder(Path("dis_nnlo_hyperopt")).trials()
     assert [trial["state"] for trial in trials] == ["ok"] * 3
     assert Path("dis_nnlo_hyperopt/report/index.html").is_file()
