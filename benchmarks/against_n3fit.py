@@ -80,10 +80,12 @@ def main() -> None:
 
 
 def write_runcards(work: Path, options: argparse.Namespace) -> tuple[Path, Path, int]:
-    """Write the shipped runcard, never stopping early, for both programs; return both and the number of sets."""
-    from nnpdf_lite.runcard import load_runcard
+    """Write the shipped data with NNPDF4.0's network, never stopping early, for both programs; return both and the number of sets."""
+    from nnpdf_lite.runcard import load_runcard, parse_runcard
 
-    card = yaml.safe_load(load_runcard(ROOT / "runcards" / "dis_nnlo.yml").dump())
+    shipped = load_runcard(ROOT / "runcards" / "dis_nnlo.yml").mapping()
+    del shipped["parameters"]  # NNPDF4.0's, which both programs have
+    card = yaml.safe_load(parse_runcard(shipped).dump())
     left_out = tuple(options.without)
     card["dataset_inputs"] = [i for i in card["dataset_inputs"] if not i["dataset"].startswith(left_out)]
     card["parameters"] |= {"epochs": LONGER * options.epochs, "stopping_patience": 1.0}

@@ -60,11 +60,10 @@ def test_shipped_cards_list_the_reference_datasets(name):
     assert sorted(entries) == sorted(rows)
 
 
-def test_full_card_spells_out_the_defaults():
-    full = load_runcard("dis_nnlo")
-    defaults = parse_runcard(SMALL).parameters
-    assert full.parameters == defaults.model_copy(update={"stopping_patience": 0.4})  # what closure tests changed
-    assert full.fitting == parse_runcard(SMALL).fitting
+def test_shipped_cards_have_one_methodology_and_the_default_basis():
+    cards = [load_runcard(name) for name in ("dis_nnlo", "dis_nnlo_quick", "dis_nnlo_closure", "dis_nnlo_hyperopt")]
+    assert all((card.parameters, card.diagonal_frac) == (cards[0].parameters, cards[0].diagonal_frac) for card in cards)
+    assert all(card.fitting == parse_runcard(SMALL).fitting for card in cards)
 
 
 def test_defaults_are_the_methodology_of_nnpdf40():

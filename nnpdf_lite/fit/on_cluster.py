@@ -17,9 +17,9 @@ from .worker import export, make_trainer, tensorboard
 if TYPE_CHECKING:
     from .batch import BatchTrainer
 
-#: Replicas of a batch at most. All of them train together and their rows are full: an epoch costs the same per row from 16 to
-#: 32 rows (docs/performance.md), more would only be lost with a worker.
-LARGEST_BATCH = 32
+#: Replicas of a batch at most. A worker trains some 24 at once and takes in others as they end, so large batches waste least at
+#: their end, when rows are empty; still larger ones would only be lost with a worker.
+LARGEST_BATCH = 64
 #: The same of second-order training, which takes one replica after another.
 LARGEST_SECOND_ORDER_BATCH = 8
 #: Reports per second from all workers together, at most.
@@ -77,7 +77,6 @@ def train_on_cluster(
 def train_batch(assignment: Assignment, batch: Batch) -> list[Trained]:
     """Train a batch, in a worker."""
     trainer = _trainer(assignment.task, batch[0])
-    trainer.batch = max(trainer.batch, len(batch))
     replicas = trainer.train(trainer.initial_state(batch), _Reporter(assignment.interval))
     return [export(trainer, replica, assignment.x_export) for replica in replicas]
 

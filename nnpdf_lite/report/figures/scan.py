@@ -13,41 +13,45 @@ LOGARITHMIC = 30
 
 
 def loss_history(data: pd.DataFrame, ax: Axes) -> Axes:
-    """Draw the loss of every trial and the best so far; those given up as ticks below. ``data``: ``trial``, ``state``, ``loss``."""
+    """Draw the loss of every trial and the best so far; ``data``: ``trial``, ``state``, ``loss``.
+
+    Failed trials are ticks below, pruned ones are at the upper edge where their loss lies beyond.
+    """
     ok, pruned = (data[data.state == state] for state in ("ok", "pruned"))
     ax.scatter(ok.trial, ok.loss, s=12, color=PALETTE[0], linewidth=0, label=f"finished ({len(ok)})")
-    ax.scatter(pruned.trial, pruned.loss, s=12, color=PALETTE[4], marker="v", linewidth=0, label=f"pruned ({len(pruned)})")
+    low, high = _limits(data)
+    ax.scatter(pruned.trial, np.minimum(pruned.loss, high), s=12, color=PALETTE[4], marker="v", linewidth=0,
+               label=f"pruned ({len(pruned)})", clip_on=False, zorder=3)  # fmt: skip
     failed = data[data.state == "failed"]
     ax.plot(ok.trial, ok.loss.cummin(), color=PALETTE[1], drawstyle="steps-post", label="best so far")
-    low, high = _limits(ok.loss)
     ax.plot(failed.trial, np.full(len(failed), low), "|", color=INK, markersize=7, label=f"failed ({len(failed)})", clip_on=False)
     ax.set(xlabel="trial", ylabel="loss", ylim=(low, high), xlim=(0, data.trial.max() + 1))
-    ax.legend(loc="upper right", ncols=2)
+    ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=4)
     ax.grid(True)
     return ax
 
 
 def loss_against_number(data: pd.DataFrame, ax: Axes, label: str) -> Axes:
-    """Draw the loss against a parameter that is a number, early trials pale. ``data``: ``trial``, ``value``, ``loss``."""
+    """Draw the loss against a parameter that is a number, early trials pale. ``data``: ``trial``, ``state``, ``value``, ``loss``."""
     points = ax.scatter(data.value, data.loss, c=data.trial, s=14, cmap="viridis_r", linewidth=0)
-    best = data.loc[data.loss.idxmin()]
-    ax.scatter([best.value], [best.loss], s=70, facecolor="none", edgecolor=PALETTE[1], linewidth=1.6, label="best")
+    best = data[data.state == "ok"].nsmallest(1, "loss")
+    ax.scatter(best.value, best.loss, s=70, facecolor="none", edgecolor=PALETTE[1], linewidth=1.6, label="best")
     values = data.value.to_numpy(float)
     if (values > 0).all() and values.max() > LOGARITHMIC * values.min():
         ax.set_xscale("log")
     ax.figure.colorbar(points, ax=ax, label="trial")
-    ax.set(xlabel=label, ylabel="loss", ylim=_limits(data.loss))
+    ax.set(xlabel=label, ylabel="loss", ylim=_limits(data))
     ax.legend()
     ax.grid(True)
     return ax
 
 
 def loss_by_choice(data: pd.DataFrame, ax: Axes, label: str) -> Axes:
-    """Draw the distribution of the loss for each value of a parameter, and every trial. ``data``: ``trial``, ``value``, ``loss``."""
+    """Draw the distribution of the loss for each value of a parameter, and every trial. ``data``: as above."""
     names = sorted(data.value.unique(), key=lambda name: data.loss[data.value == name].median())
     for i, name in enumerate(names):
         losses = data.loss[data.value == name].to_numpy()
-        losses = losses[losses <= _limits(data.loss)[1]]
+        losses = losses[losses <= _limits(data)[1]]
         if len(losses) > 2 and np.ptp(losses) > 0:
             ax.violinplot(losses, [i], widths=0.8, showextrema=False)
             ax.collections[-1].set(facecolor=PALETTE[0], alpha=0.25)
@@ -56,7 +60,7 @@ def loss_by_choice(data: pd.DataFrame, ax: Axes, label: str) -> Axes:
     medians = [data.loss[data.value == name].median() for name in names]
     ax.scatter(range(len(names)), medians, marker="_", s=400, color=INK, label="median")
     counts = [f"{name} ({(data.value == name).sum()})" for name in names]
-    ax.set(xticks=range(len(names)), xticklabels=counts, xlabel=label, ylabel="loss", ylim=_limits(data.loss))
+    ax.set(xticks=range(len(names)), xticklabels=counts, xlabel=label, ylabel="loss", ylim=_limits(data))
     ax.legend()
     ax.grid(True, axis="y")
     return ax
@@ -83,8 +87,10 @@ def fold_losses(data: pd.DataFrame, ax: Axes) -> Axes:
     return ax
 
 
-def _limits(losses: pd.Series) -> tuple[float, float]:
-    finite = losses[np.isfinite(losses)]
+def _limits(data: pd.DataFrame) -> tuple[float, float]:
+    """Return the limits of an axis of losses: those of finished trials, as far as there are some."""
+    finite = data[np.isfinite(data.loss)]
+    finite = finite.loss[finite.state == "ok"] if (finite.state == "ok").any() else finite.loss
     if not len(finite):
         return 0.0, 1.0
     low, high = finite.min(), finite.quantile(SHOWN)

@@ -31,7 +31,10 @@ _IMPORTANCE = (
     "gives; the band is one standard deviation if nothing mattered. TPE looks where it is good, so what is bad everywhere "
     "it has looked counts little, and parameters that matter only together are not seen."
 )
-_PARAMETERS = "Of trials that have a loss, pruned ones included, with the loss they had then."
+_PARAMETERS = (
+    "Of trials that have a loss, pruned ones included, with the loss they had then; axes reach as far as nine in ten of the "
+    "finished trials."
+)
 _FOLDS = "Points by class in each fold, and the rank correlation of the folds' losses over finished trials: do they agree?"
 
 
@@ -88,7 +91,7 @@ def _parameters(table: pd.DataFrame) -> tuple[Item, ...]:
     figures = []
     done = table[table["loss"].notna()]
     for name in scanned_parameters(done):
-        data = pd.DataFrame({"trial": done["trial"], "value": done[name], "loss": done["loss"]}).dropna()
+        data = done[["trial", "state", name, "loss"]].rename(columns={name: "value"}).dropna()
         number = is_number(data["value"]) and data["value"].nunique() > 5
         draw = loss_against_number if number else loss_by_choice
         data = data.assign(value=data["value"].astype(float) if number else data["value"].astype(str))
